@@ -1,0 +1,22 @@
+/* net_metrics: what the edge counts. Refused handshakes by reason are in refusal.h. Thread: any. */
+#ifndef NHJC_NET_NET_METRICS_H
+#define NHJC_NET_NET_METRICS_H
+
+#include "base/metrics.h"
+
+struct net_metrics {
+    struct metric accepted, connections, overflow, accept_errors; /* connections */
+    struct metric handshake;                                      /* duration */
+    struct metric requests, queue_length, queue_full, body_memory;
+    struct metric request_time;        /* last byte of the request to first byte of the answer */
+    struct metric bytes_in, bytes_out; /* as on the wire */
+    struct metric idle_closed, truncated, write_timeout;
+    struct metric crl_left, certificate_left; /* seconds */
+};
+
+extern struct net_metrics net_metrics;
+
+/* Requests that net answered itself, by HTTP status. */
+void net_metrics_refused(int status);
+
+#endif

@@ -1,0 +1,24 @@
+/* peer: what a verified client certificate says, as plain text.
+ * Owner: belongs to its connection. Thread: immutable, any thread while the request is held. */
+#ifndef NHJC_NET_PEER_H
+#define NHJC_NET_PEER_H
+
+#include <stdint.h>
+
+#define PEER_MAX_VALUES 4
+
+struct peer_values { /* all values of one attribute, in order of the certificate, UTF-8 */
+    int count;       /* may exceed PEER_MAX_VALUES: then there are too many to trust */
+    char *at[PEER_MAX_VALUES];
+};
+
+struct peer_cert {
+    struct peer_values cn, uid, ou, serial_number, san_uri;
+    char *subject; /* RFC 2253, for logs */
+    char *issuer;
+    char *serial;                  /* lower-case hex of the DER bytes */
+    char fingerprint[65];          /* SHA-256 of the DER, hex */
+    int64_t not_before, not_after; /* unix microseconds */
+};
+
+#endif

@@ -1,0 +1,13 @@
+/* peer_x509: turns a certificate into the plain text of peer.h. */
+#ifndef NHJC_NET_PEER_X509_H
+#define NHJC_NET_PEER_X509_H
+
+#include <openssl/x509.h>
+
+#include "net/peer.h"
+
+struct peer_cert *peer_from_x509(X509 *cert); /* gives; peer_free */
+void peer_free(struct peer_cert **peer);
+char *peer_name_text(const X509_NAME *name); /* gives RFC 2253 text in UTF-8; mem_free */
+
+#endif
