@@ -1,0 +1,87 @@
+#include "payload/finding.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+const char *finding_level_name(enum finding_level level)
+{
+    static const char *const NAMES[] = {"network", "communication", "business", "platform"};
+    return (size_t)level < ARRAY_LEN(NAMES) ? NAMES[level] : "platform";
+}
+
+const char *finding_severity_name(enum finding_severity severity)
+{
+    static const char *const NAMES[] = {"warning", "suspect", "error"};
+    return (size_t)severity < ARRAY_LEN(NAMES) ? NAMES[severity] : "error";
+}
+
+/* Separator and text, or nothing at all where there is no text. */
+struct part {
+    const char *before, *text;
+};
+
+static struct part part_of(const char *before, const char *text)
+{
+    bool given = text && text[0];
+    return given ? (struct part){before, text} : (struct part){"", ""};
+}
+
+char *code_message(struct arena *a, int code, const char *detail_zh, const char *detail_en)
+{
+    const struct code_row *row = code_find(code);
+    if (!row) { /* not a code of ours: say at least what was found */
+        return arena_printf(a, "%s / %s", detail_zh ? detail_zh : "未知代码", detail_en ? detail_en : "unknown code");
+    }
+    struct part zh = part_of("：", detail_zh), zh_do = part_of("；处理：", row->zh_do);
+    struct part en = part_of(": ", detail_en), en_do = part_of("; do: ", row->en_do);
+    return arena_printf(a, "%s%s%s%s%s / %s%s%s%s%s", row->zh, zh.before, zh.text, zh_do.before, zh_do.text, row->en,
+                        en.before, en.text, en_do.before, en_do.text);
+}
+
+char *finding_excerpt(struct arena *a, const char *text)
+{
+    enum { MOST = 40 };
+    size_t len = strlen(text);
+    size_t n = utf8_cut(text, len, MOST);
+    return arena_printf(a, "%.*s%s", (int)n, text, n < len ? "…" : "");
+}
+
+void findings_init(struct findings *f, struct arena *arena)
+{
+    *f = (struct findings){.arena = arena};
+}
+
+bool findings_full(const struct findings *f)
+{
+    return f->count >= FINDINGS_MAX;
+}
+
+static void count_severity(struct findings *f, enum finding_severity severity)
+{
+    size_t *const counters[] = {&f->warnings, &f->suspects, &f->errors};
+    (*counters[severity])++;
+}
+
+/* The finding to fill in when the report is full: one for all of them, nobody reads it. */
+static struct finding *scratch(struct findings *f)
+{
+    if (!f->scratch) {
+        f->scratch = arena_alloc(f->arena, sizeof *f->scratch);
+    }
+    f->dropped++;
+    return f->scratch;
+}
+
+struct finding *finding_add(struct findings *f, int code, const char *detail_zh, const char *detail_en)
+{
+    const struct code_row *row = code_find(code);
+    enum finding_severity severity = row ? row->severity : SEVERITY_ERROR;
+    count_severity(f, severity);
+    bool full = findings_full(f);
+    struct finding *at = full ? scratch(f) : ARENA_PUSH(f->arena, f->at, f->count, f->cap);
+    *at = (struct finding){.code = code, .severity = severity, .stat_type = -1};
+    at->message = full ? "" : code_message(f->arena, code, detail_zh, detail_en);
+    return at;
+}
