@@ -1,0 +1,63 @@
+-- partitions: made ahead by housekeeping, for history on demand. Never a DEFAULT partition (P5).
+-- CREATE TABLE LIKE + ATTACH takes only SHARE UPDATE EXCLUSIVE on the parent: inserts go on.
+
+CREATE OR REPLACE FUNCTION partition_make(parent text, suffix text, lower_ts timestamptz, upper_ts timestamptz)
+RETURNS boolean LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE child text := parent || '_' || suffix;
+BEGIN
+    IF to_regclass(child) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
+    IF parent IN ('rollup_day', 'upload_payload') THEN -- rows of some KB stay in one piece: steps 0004 and 0006
+        EXECUTE format('ALTER TABLE %I SET (toast_tuple_target = 8160)', child);
+    END IF;
+    EXECUTE format('ALTER TABLE %I SET (%s)', child, partition_settings(parent));
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child, lower_ts, upper_ts);
+    IF parent = 'reading_frame' AND upper_ts <= now() THEN -- for history: its retention begins now (storage_due)
+        INSERT INTO setting (key, value) VALUES ('made:' || child, (now() AT TIME ZONE 'UTC')::text || '+00')
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+    END IF;
+    RETURN true;
+END $$;
+
+-- Tables by month of their partition column, and by year.
+CREATE OR REPLACE FUNCTION partition_tables(kind text) RETURNS SETOF text LANGUAGE sql IMMUTABLE AS $$
+    SELECT unnest(CASE kind
+        WHEN 'reading' THEN ARRAY['reading_frame', 'rollup_hour']
+        WHEN 'receipt' THEN ARRAY['upload', 'upload_payload', 'upload_finding', 'upload_refused', 'correction', 'audit_log']
+        WHEN 'year'    THEN ARRAY['rollup_day', 'reported_frame', 'unit_energy_day']
+        ELSE ARRAY[]::text[] END)
+$$;
+
+-- The partitions that an instant needs. kind: 'reading' (also makes the year's) or 'receipt'.
+-- Serialised by an advisory lock; months are those of the session's time zone (the platform's).
+CREATE OR REPLACE FUNCTION partition_ensure(kind text, at timestamptz) RETURNS integer
+LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE
+    t text; made integer := 0;
+    m timestamptz := date_trunc('month', at);
+    y timestamptz := date_trunc('year', at);
+BEGIN
+    PERFORM pg_advisory_xact_lock(3, 0);
+    FOR t IN SELECT partition_tables(kind) LOOP
+        IF partition_make(t, to_char(m, 'YYYYMM'), m, m + interval '1 month') THEN made := made + 1; END IF;
+    END LOOP;
+    IF kind = 'reading' THEN
+        FOR t IN SELECT partition_tables('year') LOOP
+            IF partition_make(t, to_char(y, 'YYYY'), y, y + interval '1 year') THEN made := made + 1; END IF;
+        END LOOP;
+    END IF;
+    RETURN made;
+END $$;
+
+-- Housekeeping: from two months back to `ahead` months ahead of `at`.
+CREATE OR REPLACE FUNCTION partition_horizon(at timestamptz, ahead integer) RETURNS integer
+LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE made integer := 0; m timestamptz;
+BEGIN
+    FOR m IN SELECT generate_series(date_trunc('month', at) - interval '2 months', date_trunc('month', at) + ahead * interval '1 month', interval '1 month') LOOP
+        made := made + partition_ensure('reading', m) + partition_ensure('receipt', m);
+    END LOOP;
+    RETURN made;
+END $$;

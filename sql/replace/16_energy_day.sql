@@ -1,0 +1,255 @@
+-- energy day: from rows of rollup_day to unit_energy_day, unit_energy_month and unit_consumption_month. Called by the
+-- rollup in its transaction, under the lock (2, unit); everything is computed whole, nothing is incremented.
+
+-- An item's unit in units of the energy's base data. Neither known to measure the other: NULL.
+CREATE OR REPLACE FUNCTION energy_measure(energy text, item_unit text, OUT measure text, OUT ratio numeric)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    SELECT e.unit INTO measure FROM public.base_data e
+    WHERE e.list = CASE WHEN left(energy, 2) = '03' THEN 'working_substance' ELSE 'energy_type' END AND e.code = substr(energy, 3)
+    ORDER BY e.valid_from DESC LIMIT 1;
+    IF coalesce(measure, '') = '' THEN
+        measure := item_unit; ratio := 1;
+    ELSIF item_unit = '' OR lower(item_unit) = lower(measure) THEN
+        ratio := 1;
+    ELSE
+        SELECT have.factor / want.factor INTO ratio FROM public.measure_unit have JOIN public.measure_unit want ON want.measures = have.measures
+        WHERE have.name = lower(item_unit) AND want.name = lower(energy_measure.measure);
+    END IF;
+END $$;
+
+-- tce per unit of base data for a coefficient item's 1. Its unit: '' or a unit of coal equivalent: per unit of base
+-- data; 'kgce/kg': both sides are converted. NULL: a unit that says something else.
+CREATE OR REPLACE FUNCTION own_coefficient_ratio(energy text, item_unit text) RETURNS numeric
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    above numeric := 1;
+    below numeric := 1;
+BEGIN
+    IF item_unit <> '' THEN
+        SELECT factor INTO above FROM public.measure_unit
+        WHERE name = lower(split_part(item_unit, '/', 1)) AND measures = 'coal equivalent';
+    END IF;
+    IF position('/' IN item_unit) > 0 THEN
+        below := (public.energy_measure(energy, split_part(item_unit, '/', 2))).ratio;
+    END IF;
+    RETURN above / below;
+END $$;
+
+-- Marks the days whose accounts depend on a coefficient or rule, to be called in the transaction that changes it.
+-- [since, until): NULL is open. energy: 4 digits of base data, or 6 with the class; NULL: all. unit: NULL: all.
+-- Days whose readings have expired are computed at once: a mark would find nothing to roll up. Gives the number of days.
+CREATE OR REPLACE FUNCTION coefficient_remark(since date, until date, energy_type text DEFAULT NULL, unit integer DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE
+    days bigint;
+    frozen record;
+BEGIN
+    CREATE TEMP TABLE IF NOT EXISTS remark_day (unit_id integer, ts timestamptz, live boolean) ON COMMIT DELETE ROWS;
+    TRUNCATE pg_temp.remark_day;
+    INSERT INTO pg_temp.remark_day
+    SELECT DISTINCT d.unit_id, d.ts, d.ts >= raw_from() AND to_regclass('reading_frame_' || to_char(d.ts, 'YYYYMM')) IS NOT NULL
+    FROM unit_energy_day d
+    WHERE (since IS NULL OR d.ts >= since::timestamptz) AND (until IS NULL OR d.ts < until::timestamptz)
+      AND (energy_type IS NULL OR d.energy = energy_type OR substr(d.energy, 3) = energy_type)
+      AND (unit IS NULL OR d.unit_id = unit);
+    GET DIAGNOSTICS days = ROW_COUNT;
+    INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, ts FROM pg_temp.remark_day WHERE live;
+    FOR frozen IN SELECT unit_id, array_agg(ts) AS ts FROM pg_temp.remark_day WHERE NOT live GROUP BY unit_id ORDER BY unit_id LOOP
+        PERFORM pg_advisory_xact_lock(2, frozen.unit_id);
+        PERFORM energy_day_refresh(array_fill(frozen.unit_id, ARRAY[cardinality(frozen.ts)]), frozen.ts);
+    END LOOP;
+    RETURN days;
+END $$;
+
+-- The enterprises' own coefficients that begin on these days: the mean of the day's readings, else a value reported for
+-- the day, month or year that begins then. Days that a change reaches beyond those given are marked.
+CREATE OR REPLACE FUNCTION unit_coefficient_refresh(units integer[], days timestamptz[]) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE changed record;
+BEGIN
+    FOR changed IN
+        WITH k AS MATERIALIZED (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)),
+        item AS MATERIALIZED (
+            SELECT i.unit_id, i.slot, i.stat_type, i.aggregation, substr(i.data_code, 15, 2) AS usage,
+                   lpad((substr(i.data_code, 9, 2)::integer - 4)::text, 2, '0') || substr(i.data_code, 11, 4) AS energy, i.unit
+            FROM (SELECT DISTINCT u FROM k) x JOIN collect_item i ON i.unit_id = x.u
+            WHERE i.scope = 1 AND substr(i.data_code, 9, 2) IN ('05', '06', '07')),
+        found AS (
+            SELECT k.u, k.d, i.energy, i.unit, i.stat_type, i.usage, unscale(div_even(scaled(r.total[x.s], r.wide[x.s]), y.m)) AS value
+            FROM k JOIN item i ON i.unit_id = k.u AND i.stat_type = 0
+            JOIN rollup_day r ON r.unit_id = k.u AND r.page = i.slot / 128 AND r.ts = k.d
+            CROSS JOIN LATERAL (SELECT i.slot % 128 + 1) x (s)
+            CROSS JOIN LATERAL (SELECT CASE WHEN i.aggregation = 2 THEN r.nd[x.s] ELSE r.n[x.s] END) y (m)
+            WHERE y.m > 0
+            UNION ALL
+            SELECT k.u, k.d, i.energy, i.unit, i.stat_type, i.usage, unscale(r.value[x.s])
+            FROM k JOIN item i ON i.unit_id = k.u AND i.stat_type > 0
+            JOIN reported_frame r ON r.unit_id = k.u AND r.page = i.slot / 128 AND r.stat_type = i.stat_type AND r.ts = k.d
+            CROSS JOIN LATERAL (SELECT i.slot % 128 + 1) x (s)
+            WHERE r.value[x.s] IS NOT NULL AND coalesce(r.flag[x.s], 0) & 1 = 0),
+        fresh AS MATERIALIZED (
+            SELECT DISTINCT ON (f.u, f.energy, f.d) f.u, f.energy, f.d, trim_scale(f.value * o.ratio) AS value
+            FROM found f CROSS JOIN LATERAL (SELECT own_coefficient_ratio(f.energy, f.unit)) o (ratio)
+            WHERE f.value > 0 AND o.ratio > 0 ORDER BY f.u, f.energy, f.d, f.stat_type, f.usage),
+        gone AS (
+            DELETE FROM unit_coefficient t USING k WHERE t.unit_id = k.u AND t.ts = k.d
+              AND NOT EXISTS (SELECT FROM fresh f WHERE f.u = t.unit_id AND f.energy = t.energy AND f.d = t.ts)
+            RETURNING t.unit_id, t.energy, t.ts),
+        put AS (
+            INSERT INTO unit_coefficient AS t (unit_id, energy, ts, value) SELECT u, energy, d, value FROM fresh
+            ON CONFLICT (unit_id, energy, ts) DO UPDATE SET value = excluded.value WHERE t.value <> excluded.value
+            RETURNING t.unit_id, t.energy, t.ts)
+        SELECT * FROM gone UNION ALL SELECT * FROM put
+    LOOP
+        INSERT INTO rollup_mark (unit_id, hour)
+        SELECT DISTINCT d.unit_id, d.ts FROM unit_energy_day d
+        WHERE d.unit_id = changed.unit_id AND d.ts >= changed.ts AND d.energy = changed.energy
+          AND d.ts < coalesce((SELECT min(n.ts) FROM unit_coefficient n
+                               WHERE n.unit_id = changed.unit_id AND n.energy = changed.energy AND n.ts > changed.ts), 'infinity')
+          AND NOT EXISTS (SELECT FROM unnest(units, days) x (u, d2) WHERE x.u = d.unit_id AND x.d2 = d.ts);
+    END LOOP;
+END $$;
+
+-- What the rows of unit_energy_day of these enterprises and days must be. Tables are asked key by key (LATERAL … OFFSET 0),
+-- everything else is joined by hash: the planner cannot know how many keys there are, and a nested loop over them is quadratic.
+-- No jit: what is switched off counts as endlessly dear, and seconds of compiling would look worth it.
+CREATE OR REPLACE FUNCTION energy_day_compute(units integer[], days timestamptz[])
+RETURNS TABLE (unit_id integer, ts timestamptz, energy text, usage text, quantity numeric, measure text, tce numeric, co2 numeric,
+               coefficient numeric, own boolean, sign smallint)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog SET enable_nestloop = off SET jit = off AS $$
+    WITH k AS MATERIALIZED (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)),
+    item AS MATERIALIZED (
+        SELECT i.unit_id, i.slot, i.aggregation, i.unit, substr(i.data_code, 9, 6) AS energy, substr(i.data_code, 15, 2) AS usage
+        FROM (SELECT DISTINCT k.u FROM k) x CROSS JOIN LATERAL (
+            SELECT * FROM collect_item c WHERE c.unit_id = x.u AND c.scope = 1 AND c.stat_type = 0 AND c.aggregation <> 1
+            AND substr(c.data_code, 9, 2) IN ('01', '02', '03', '05', '06', '07') AND substr(c.data_code, 9, 2) < '05' OFFSET 0) i),
+    page AS MATERIALIZED (
+        SELECT k.u, k.d, r.page, r.total, r.wide, r.n, r.nd FROM k CROSS JOIN LATERAL (
+            SELECT * FROM rollup_day a WHERE a.unit_id = k.u AND a.ts = k.d OFFSET 0) r),
+    part AS MATERIALIZED (
+        SELECT r.u, r.d, i.energy, i.usage, i.unit, scaled(r.total[i.slot % 128 + 1], r.wide[i.slot % 128 + 1]) * 0.000001 AS total
+        FROM page r JOIN item i ON i.unit_id = r.u AND i.slot / 128 = r.page
+        WHERE CASE WHEN i.aggregation = 2 THEN r.nd[i.slot % 128 + 1] ELSE r.n[i.slot % 128 + 1] END > 0),
+    rate AS MATERIALIZED ( -- few: enterprises use the same energies in the same units
+        SELECT e.energy, e.unit, e.d, c.tce, c.co2, m.measure, m.ratio
+        FROM (SELECT DISTINCT p.energy, p.unit, p.d FROM part p) e
+        CROSS JOIN LATERAL energy_measure(e.energy, e.unit) m
+        LEFT JOIN LATERAL (SELECT * FROM energy_coefficients('00000000' || e.energy || '00', e.unit) c
+                           WHERE c.valid_from <= e.d::date AND (c.valid_to IS NULL OR e.d::date < c.valid_to)
+                           ORDER BY c.valid_from DESC LIMIT 1) c ON true),
+    role AS MATERIALIZED (
+        SELECT DISTINCT ON (b.code) b.code, b.role FROM base_data b WHERE b.list = 'data_usage' ORDER BY b.code, b.valid_from DESC),
+    opens AS MATERIALIZED ( -- the best basis that a usage opens for an energy of that class
+        SELECT r.code, c.class, min(b.rank) AS rank FROM role r JOIN energy_role o ON o.role = r.role AND o.opens
+        JOIN energy_basis b ON b.basis = o.basis CROSS JOIN LATERAL unnest(b.classes) c (class) GROUP BY r.code, c.class),
+    parent AS MATERIALIZED (
+        SELECT DISTINCT ON (b.code) b.code, b.parent_code FROM base_data b
+        WHERE b.list = 'energy_type' AND length(b.parent_code) = 4 ORDER BY b.code, b.valid_from DESC),
+    ranked AS (
+        SELECT p.*, min(o.rank) OVER (PARTITION BY p.u, p.d, p.energy) AS rank,
+               array_agg(substr(p.energy, 3)) FILTER (WHERE o.rank IS NOT NULL AND left(p.energy, 2) < '03') OVER (PARTITION BY p.u, p.d) AS opened
+        FROM part p LEFT JOIN opens o ON o.code = p.usage AND o.class = left(p.energy, 2)),
+    counted AS ( -- 原煤 holds its kinds; the total stands only where no energy is reported by itself
+        SELECT p.*, CASE WHEN left(p.energy, 2) = '03' THEN true
+                         ELSE NOT coalesce(a.parent_code = ANY (p.opened) OR g.parent_code = ANY (p.opened), false)
+                              AND (substr(p.energy, 3) <> '0000' OR '0000' = ALL (p.opened)) END AS counts
+        FROM ranked p LEFT JOIN parent a ON a.code = substr(p.energy, 3) LEFT JOIN parent g ON g.code = a.parent_code)
+    SELECT p.u, p.d, p.energy, p.usage, ratio6(p.total * coalesce(r.ratio, 1), 1),
+           CASE WHEN r.ratio IS NULL THEN p.unit ELSE r.measure END, ratio6(p.total * f.tce, 1), ratio6(p.total * r.co2, 1),
+           trim_scale(CASE WHEN o.value IS NOT NULL THEN o.value ELSE round(r.tce / r.ratio, 12) END), o.value IS NOT NULL,
+           CASE WHEN p.counts AND s.sign IS NOT NULL THEN s.sign ELSE 0::smallint END
+    FROM counted p JOIN rate r ON r.energy = p.energy AND r.unit = p.unit AND r.d = p.d
+    LEFT JOIN LATERAL (SELECT c.value FROM unit_coefficient c
+                       WHERE c.unit_id = p.u AND c.energy = p.energy AND c.ts <= p.d AND r.ratio IS NOT NULL
+                       ORDER BY c.ts DESC LIMIT 1) o ON true
+    CROSS JOIN LATERAL (SELECT CASE WHEN o.value IS NOT NULL THEN o.value * r.ratio ELSE r.tce END) f (tce)
+    LEFT JOIN role u ON u.code = p.usage
+    LEFT JOIN energy_basis b ON b.rank = p.rank
+    LEFT JOIN energy_role s ON s.role = u.role AND s.basis = b.basis
+$$;
+
+-- Rows that are no more are rare: they are deleted by a statement of their own, one key after the other.
+CREATE OR REPLACE FUNCTION energy_month_refresh(units integer[], months timestamptz[]) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
+DECLARE
+    energies unit_energy_month[];
+    stale record;
+BEGIN
+    SELECT array_agg(ROW(f.u, f.m, f.energy, f.quantity, f.measure, f.tce, f.co2)::unit_energy_month) INTO energies FROM (
+        SELECT k.u, k.m, d.energy, sum(d.sign * d.quantity) AS quantity,
+               CASE WHEN min(d.measure) = max(d.measure) THEN min(d.measure) ELSE '' END AS measure,
+               sum(d.sign * coalesce(d.tce, 0)) AS tce, sum(d.sign * coalesce(d.co2, 0)) AS co2
+        FROM unnest(units, months) k (u, m) CROSS JOIN LATERAL (
+            SELECT * FROM unit_energy_day e WHERE e.unit_id = k.u AND e.ts >= k.m AND e.ts < k.m + interval '1 month' OFFSET 0) d
+        WHERE d.sign <> 0 GROUP BY k.u, k.m, d.energy) f;
+    FOR stale IN
+        SELECT s.unit_id, s.ts, s.energy FROM unnest(units, months) k (u, m) CROSS JOIN LATERAL (
+            SELECT * FROM unit_energy_month e WHERE e.unit_id = k.u AND e.ts = k.m OFFSET 0) s
+        EXCEPT SELECT f.unit_id, f.ts, f.energy FROM unnest(energies) f
+    LOOP
+        DELETE FROM unit_energy_month WHERE unit_id = stale.unit_id AND ts = stale.ts AND energy = stale.energy;
+        DELETE FROM unit_consumption_month WHERE unit_id = stale.unit_id AND ts = stale.ts; -- made anew where energies are left
+    END LOOP;
+    INSERT INTO unit_energy_month SELECT * FROM unnest(energies)
+    ON CONFLICT (unit_id, ts, energy) DO UPDATE SET quantity = excluded.quantity, measure = excluded.measure,
+        tce = excluded.tce, co2 = excluded.co2;
+    INSERT INTO unit_consumption_month SELECT f.unit_id, f.ts, sum(f.tce), sum(f.co2) FROM unnest(energies) f GROUP BY f.unit_id, f.ts
+    ON CONFLICT (unit_id, ts) DO UPDATE SET tce = excluded.tce, co2 = excluded.co2;
+END $$;
+
+-- Brings the accounts of these enterprises and days (parallel arrays) up to date.
+CREATE OR REPLACE FUNCTION energy_day_refresh(units integer[], days timestamptz[]) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
+DECLARE
+    changed unit_energy_day[];
+    changed_units integer[];
+    changed_months timestamptz[];
+    stale record;
+BEGIN
+    IF EXISTS (SELECT FROM collect_item i WHERE i.unit_id = ANY (units) AND i.scope = 1
+               AND substr(i.data_code, 9, 2) IN ('01', '02', '03', '05', '06', '07') AND substr(i.data_code, 9, 2) > '04') THEN
+        PERFORM unit_coefficient_refresh(units, days);
+    END IF;
+    SELECT array_agg(c::unit_energy_day) INTO changed FROM ( -- a full join is never a nested loop
+        SELECT unit_id, ts, energy, usage, f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign
+        FROM (SELECT e.* FROM (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)) k CROSS JOIN LATERAL (
+                  SELECT * FROM unit_energy_day t WHERE t.unit_id = k.u AND t.ts = k.d OFFSET 0) e) s
+        FULL JOIN energy_day_compute(units, days) f USING (unit_id, ts, energy, usage)
+        WHERE (s.quantity, s.measure, s.tce, s.co2, s.coefficient, s.own, s.sign) IS DISTINCT FROM
+              (f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign)) c;
+    IF changed IS NULL THEN
+        RETURN;
+    END IF;
+    FOR stale IN SELECT * FROM unnest(changed) c WHERE c.quantity IS NULL LOOP
+        DELETE FROM unit_energy_day WHERE unit_id = stale.unit_id AND ts = stale.ts AND energy = stale.energy AND usage = stale.usage;
+    END LOOP;
+    INSERT INTO unit_energy_day SELECT * FROM unnest(changed) c WHERE c.quantity IS NOT NULL
+    ON CONFLICT (unit_id, ts, energy, usage) DO UPDATE SET quantity = excluded.quantity, measure = excluded.measure,
+        tce = excluded.tce, co2 = excluded.co2, coefficient = excluded.coefficient, own = excluded.own, sign = excluded.sign;
+    SELECT array_agg(c.unit_id), array_agg(c.m) INTO changed_units, changed_months
+    FROM (SELECT DISTINCT a.unit_id, date_trunc('month', a.ts) AS m FROM unnest(changed) a) c;
+    PERFORM energy_month_refresh(changed_units, changed_months);
+END $$;
+
+-- Standard coal per unit of product (class 04, usage 30) and per unit of a business figure such as the output value
+-- (class 09), by month. A month reported as such stands in where no reading was rolled up.
+CREATE OR REPLACE FUNCTION unit_intensity(of_unit integer, first_month timestamptz, end_month timestamptz)
+RETURNS TABLE (ts timestamptz, kind text, code text, name text, quantity numeric, measure text, tce numeric, tce_per_unit numeric)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT DISTINCT ON (c.ts, i.data_code) c.ts,
+           CASE WHEN substr(i.data_code, 9, 2) = '04' THEN 'product' ELSE 'value' END, substr(i.data_code, 11, 4), i.name,
+           unscale(q.total), i.unit, c.tce, ratio6(c.tce * 1000000, q.total)
+    FROM unit_consumption_month c
+    JOIN collect_item i ON i.unit_id = c.unit_id AND i.scope = 1 AND i.stat_type IN (0, 2) AND i.aggregation <> 1
+        AND (substr(i.data_code, 9, 2) = '04' AND substr(i.data_code, 15, 2) = '30' OR substr(i.data_code, 9, 2) = '09')
+    CROSS JOIN LATERAL (
+        SELECT scaled(r.total[i.slot % 128 + 1], r.wide[i.slot % 128 + 1]) FROM rollup_month r
+        WHERE i.stat_type = 0 AND r.unit_id = i.unit_id AND r.page = i.slot / 128 AND r.ts = c.ts
+        UNION ALL
+        SELECT r.value[i.slot % 128 + 1] FROM reported_frame r
+        WHERE i.stat_type = 2 AND r.unit_id = i.unit_id AND r.page = i.slot / 128 AND r.stat_type = 2 AND r.ts = c.ts
+          AND coalesce(r.flag[i.slot % 128 + 1], 0) & 1 = 0) q (total)
+    WHERE c.unit_id = of_unit AND c.ts >= first_month AND c.ts < end_month AND q.total > 0
+    ORDER BY c.ts, i.data_code, i.stat_type
+$$;

@@ -1,0 +1,208 @@
+-- storage: what lies on the disk, how far the partitions reach, what retention drops. Asked by nhjcctl storage and by the
+-- housekeeping thread.
+
+-- The instant before which readings are gone: rollups of what lies before it are never computed again.
+CREATE OR REPLACE FUNCTION raw_from() RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT coalesce((SELECT value::timestamptz FROM setting WHERE key = 'raw_from'), '-infinity')
+$$;
+
+-- Autovacuum settings of a new partition: step 0010 tells why.
+CREATE OR REPLACE FUNCTION partition_settings(parent text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN parent IN ('reading_frame', 'rollup_hour', 'rollup_day', 'reported_frame', 'unit_energy_day')
+           THEN 'autovacuum_vacuum_insert_threshold = 100000, autovacuum_vacuum_insert_scale_factor = 0.1,'
+                ' autovacuum_vacuum_scale_factor = 0.05'
+           ELSE 'autovacuum_vacuum_insert_threshold = 100000, autovacuum_vacuum_insert_scale_factor = 0.1,'
+                ' autovacuum_freeze_min_age = 0' END
+$$;
+
+-- Tables by what is kept how long. Kinds without retention are kept for ever.
+CREATE OR REPLACE FUNCTION storage_kind(tbl text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN tbl = 'reading_frame' THEN 'raw'
+                WHEN tbl IN ('upload_payload', 'upload_finding') THEN 'payload'
+                WHEN tbl IN ('audit_log', 'upload_refused') THEN 'audit'
+                WHEN tbl LIKE 'rollup_%' AND tbl <> 'rollup_mark' OR tbl IN ('reported_frame', 'unit_energy_day', 'unit_energy_month',
+                     'unit_consumption_month', 'unit_coefficient') THEN 'rollup'
+                WHEN tbl IN ('receipt', 'upload', 'correction', 'restatement') THEN 'receipt'
+                WHEN tbl IN ('outbox', 'fep_message', 'rollup_mark') THEN 'queue'
+                ELSE 'master' END
+$$;
+
+-- Partitions by range of time, with their bounds.
+CREATE OR REPLACE FUNCTION storage_partitions()
+RETURNS TABLE (tbl text, part text, lower_ts timestamptz, upper_ts timestamptz, bytes bigint, tuples double precision)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT p.relname::text, c.relname::text, b.at[1]::timestamptz, b.at[2]::timestamptz, pg_total_relation_size(c.oid),
+           greatest(c.reltuples, 0)::double precision
+    FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
+    JOIN pg_namespace n ON n.oid = p.relnamespace AND n.nspname = 'public'
+    CROSS JOIN LATERAL (SELECT regexp_match(pg_get_expr(c.relpartbound, c.oid),
+                        'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)')) b (at)
+    WHERE p.relkind = 'p' AND b.at IS NOT NULL
+$$;
+
+-- Every table with its size and its growth per day: of a table by time, what its partitions of the last 30 days hold,
+-- each by the share of its time that lies in them; of the receipts, as many rows as there were uploads.
+CREATE OR REPLACE FUNCTION storage_tables(at timestamptz)
+RETURNS TABLE (kind text, tbl text, parts bigint, tuples bigint, bytes bigint, bytes_per_day bigint)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    WITH share AS (
+        SELECT p.tbl, sum(p.bytes * s.part) AS bytes, sum(p.tuples * s.part) AS tuples
+        FROM storage_partitions() p CROSS JOIN LATERAL (
+            SELECT greatest(extract(epoch FROM least(p.upper_ts, storage_tables.at)
+                                             - greatest(p.lower_ts, storage_tables.at - interval '30 days')), 0)
+                   / extract(epoch FROM least(p.upper_ts, storage_tables.at) - p.lower_ts)) s (part)
+        WHERE p.lower_ts < storage_tables.at AND p.upper_ts > storage_tables.at - interval '30 days'
+        GROUP BY 1),
+    sizes AS (
+        SELECT c.relname::text AS tbl, count(*) FILTER (WHERE t.relid <> c.oid) AS parts,
+               sum(greatest(l.reltuples, 0)) AS tuples, sum(pg_total_relation_size(t.relid))::bigint AS bytes
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+        CROSS JOIN LATERAL (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf
+                            UNION ALL SELECT c.oid WHERE c.relkind = 'r') t
+        JOIN pg_class l ON l.oid = t.relid
+        WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition GROUP BY 1)
+    SELECT storage_kind(z.tbl), z.tbl, z.parts, z.tuples::bigint, z.bytes,
+           (CASE WHEN z.tbl = 'receipt' THEN coalesce((SELECT u.tuples FROM share u WHERE u.tbl = 'upload'), 0)
+                 * z.bytes / greatest(z.tuples, 1) ELSE coalesce(s.bytes, 0) END / 30)::bigint
+    FROM sizes z LEFT JOIN share s ON s.tbl = z.tbl
+$$;
+
+-- Bytes per reading with index, of the largest partition of readings; its first 2,000 frames tell how full they are.
+CREATE OR REPLACE FUNCTION storage_bytes_per_reading() RETURNS numeric
+LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog AS $$
+DECLARE p record; readings numeric;
+BEGIN
+    SELECT * INTO p FROM storage_partitions() s WHERE s.tbl = 'reading_frame' AND s.tuples > 0 ORDER BY s.bytes DESC LIMIT 1;
+    IF p IS NULL THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT avg((SELECT count(v) FROM unnest(f.value) v)) FROM (SELECT value FROM %I LIMIT 2000) f', p.part)
+        INTO readings;
+    RETURN round(p.bytes / nullif(readings * p.tuples::numeric, 0), 2);
+END $$;
+
+-- How far the partitions of each table reach without a gap from the present on.
+CREATE OR REPLACE FUNCTION storage_horizon(at timestamptz)
+RETURNS TABLE (tbl text, oldest timestamptz, until timestamptz, days_ahead integer)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    WITH RECURSIVE p AS MATERIALIZED (SELECT * FROM storage_partitions()),
+    reach AS (
+        SELECT p.tbl, p.upper_ts FROM p WHERE p.lower_ts <= storage_horizon.at AND p.upper_ts > storage_horizon.at
+        UNION ALL
+        SELECT p.tbl, p.upper_ts FROM reach r JOIN p ON p.tbl = r.tbl AND p.lower_ts = r.upper_ts)
+    SELECT c.relname::text, (SELECT min(p.lower_ts) FROM p WHERE p.tbl = c.relname), r.until,
+           coalesce(extract(day FROM r.until - storage_horizon.at)::integer, 0)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+    JOIN pg_partitioned_table k ON k.partrelid = c.oid AND k.partstrat = 'r'
+    LEFT JOIN (SELECT reach.tbl, max(upper_ts) AS until FROM reach GROUP BY 1) r ON r.tbl = c.relname
+    ORDER BY 1
+$$;
+
+-- Things that must not exist, with how many of each. since: uploads received before are not looked at.
+CREATE OR REPLACE FUNCTION storage_orphans(since timestamptz)
+RETURNS TABLE (name text, found bigint, example text)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT 'outbox_without_payload', count(*), min(o.unit_id || '/' || o.upload_id)
+    FROM outbox o WHERE o.message IS NULL AND o.kind = 0 AND NOT EXISTS (SELECT 1 FROM upload_payload p
+        WHERE p.sender_id = o.sender_id AND p.received_at = o.received_at AND p.upload_id = o.upload_id)
+    UNION ALL
+    SELECT 'payload_without_upload', count(*), min(p.sender_id || '/' || p.upload_id)
+    FROM upload_payload p WHERE p.received_at >= since AND NOT EXISTS (SELECT 1 FROM upload u
+        WHERE u.sender_id = p.sender_id AND u.received_at = p.received_at AND u.upload_id = p.upload_id)
+    UNION ALL
+    SELECT 'receipt_without_upload', count(*), min(r.sender_id || '/' || r.upload_id)
+    FROM receipt r WHERE r.received_at >= since AND NOT EXISTS (SELECT 1 FROM upload u
+        WHERE u.sender_id = r.sender_id AND u.received_at = r.received_at AND u.upload_id = r.upload_id)
+    UNION ALL
+    SELECT 'slot_out_of_range', count(*), min(i.unit_id || '/' || i.slot)
+    FROM collect_item i JOIN unit u ON u.id = i.unit_id WHERE i.slot >= u.next_slot
+    UNION ALL
+    SELECT 'frames_of_unknown_unit', count(*), min(f.unit_id::text) FROM (
+        WITH RECURSIVE u AS ((SELECT unit_id FROM reading_frame ORDER BY unit_id LIMIT 1) UNION ALL
+            SELECT (SELECT r.unit_id FROM reading_frame r WHERE r.unit_id > u.unit_id ORDER BY r.unit_id LIMIT 1)
+            FROM u WHERE u.unit_id IS NOT NULL)
+        SELECT unit_id FROM u WHERE unit_id IS NOT NULL) f
+    WHERE NOT EXISTS (SELECT 1 FROM unit WHERE unit.id = f.unit_id)
+$$;
+
+-- Up to where partitions of a kind may go. Readings: history that arrives late is kept as long as live readings are
+-- (partition_make notes when its partition was made), and what is younger waits for it, because raw_from is one
+-- instant; otherwise a year of 2016 that is uploaded today would be frozen tonight, half of it rolled up. What lies
+-- before raw_from is frozen already and holds nothing up.
+CREATE OR REPLACE FUNCTION storage_until(of_kind text, cutoff timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT least(cutoff, (SELECT min(p.lower_ts) FROM storage_partitions() p JOIN setting s ON s.key = 'made:' || p.part
+                          WHERE of_kind = 'raw' AND p.upper_ts > raw_from() -- CASE: other settings are no instants
+                            AND CASE WHEN s.key LIKE 'made:%' THEN s.value::timestamptz > cutoff END))
+$$;
+
+-- Partitions of a kind whose time is over before `cutoff`, oldest first.
+CREATE OR REPLACE FUNCTION storage_due(of_kind text, cutoff timestamptz)
+RETURNS TABLE (part text, tbl text, upper_ts timestamptz, bytes bigint)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT p.part, p.tbl, p.upper_ts, p.bytes FROM storage_partitions() p
+    WHERE storage_kind(p.tbl) = of_kind AND p.upper_ts <= (SELECT storage_until(of_kind, cutoff)) ORDER BY p.upper_ts, p.tbl
+$$;
+
+-- Remembers the last reading of every register in a partition that is about to go. One probe of its index per register.
+CREATE OR REPLACE FUNCTION storage_keep_registers(part text) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+BEGIN
+    EXECUTE format(
+        'INSERT INTO register_base AS b (unit_id, slot, ts, value) '
+        'SELECT i.unit_id, i.slot, f.ts, f.v FROM collect_item i, LATERAL ('
+        '  SELECT r.ts, r.value[i.slot %% 128 + 1] AS v FROM %I r WHERE r.unit_id = i.unit_id AND r.page = i.slot / 128'
+        '  AND r.value[i.slot %% 128 + 1] IS NOT NULL AND coalesce(r.flag[i.slot %% 128 + 1], 0) & 1 = 0'
+        '  ORDER BY r.ts DESC LIMIT 1) f WHERE i.stat_type = 0 AND i.aggregation = 2 '
+        'ON CONFLICT (unit_id, slot) DO UPDATE SET ts = excluded.ts, value = excluded.value WHERE b.ts <= excluded.ts', part);
+END $$;
+
+-- Drops one partition whose time is over, in the caller's transaction, which sets lock_timeout. Gives '' when it is gone,
+-- otherwise why it must stay for now. Readings: whoever computes rollups holds (6, 0) shared, so that none of them finds
+-- the readings gone without knowing it.
+CREATE OR REPLACE FUNCTION storage_drop(of_part text, cutoff timestamptz) RETURNS text
+LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE p record;
+BEGIN
+    SELECT * INTO p FROM storage_partitions() s WHERE s.part = of_part;
+    IF p IS NULL THEN
+        RETURN 'no such partition';
+    ELSIF storage_kind(p.tbl) NOT IN ('raw', 'payload', 'audit') OR p.upper_ts > storage_until(storage_kind(p.tbl), cutoff) THEN
+        RETURN 'not due';
+    END IF;
+    IF p.tbl = 'reading_frame' THEN
+        PERFORM pg_advisory_xact_lock(6, 0);
+        IF p.upper_ts > raw_from() THEN -- it may take seconds: before the locks that uploads would wait for
+            PERFORM storage_keep_registers(of_part);
+        END IF;
+    END IF;
+    EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', p.tbl); -- the parent first, as everybody does
+    EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', of_part);
+    IF p.tbl = 'reading_frame' THEN
+        IF EXISTS (SELECT 1 FROM rollup_mark WHERE hour < p.upper_ts AND hour >= raw_from()) THEN
+            RETURN 'readings not rolled up yet';
+        END IF;
+        INSERT INTO setting (key, value) VALUES ('raw_from', (p.upper_ts AT TIME ZONE 'UTC')::text || '+00')
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE setting.value::timestamptz < excluded.value::timestamptz;
+    ELSIF p.tbl = 'upload_payload' AND EXISTS (SELECT 1 FROM outbox o WHERE o.message IS NULL AND o.kind = 0
+                                               AND o.received_at >= p.lower_ts AND o.received_at < p.upper_ts) THEN
+        RETURN 'uploads not forwarded yet';
+    END IF;
+    EXECUTE format('DROP TABLE %I', of_part);
+    DELETE FROM setting WHERE key = 'made:' || of_part;
+    RETURN '';
+END $$;
+
+-- Day rows of years that are over and not yet ordered by enterprise, with the index to order them by. A year's rows lie by
+-- day, as they came: one item's days are as many pages. Ordered by enterprise, they lie side by side.
+CREATE OR REPLACE FUNCTION storage_packable(at timestamptz)
+RETURNS TABLE (part text, by_index text, bytes bigint)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT p.part, x.indexrelid::regclass::text, p.bytes
+    FROM storage_partitions() p JOIN pg_index x ON x.indrelid = p.part::regclass AND x.indisprimary
+    LEFT JOIN pg_stats s ON s.schemaname = 'public' AND s.tablename = p.part AND s.attname = 'unit_id'
+    WHERE p.tbl = 'rollup_day' AND p.upper_ts <= at - interval '31 days' AND p.bytes > 65536
+      AND coalesce(s.correlation, 0) < 0.9
+    ORDER BY p.part
+$$;
