@@ -1,0 +1,252 @@
+#include "import/import.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/caltime.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "payload/archive.h"
+
+enum { FILE_MAX = 256 * 1024 * 1024 };
+
+struct walk {
+    const struct import_config *config;
+    struct import_total *total;
+    struct arena *arena;
+    struct buf report;
+    bool again, refused;
+};
+
+/* ---- the report beside the file ---- */
+
+static void report_finding(struct buf *out, const struct finding *f)
+{
+    buf_printf(out, "  %d %s", f->code, finding_severity_name(f->severity));
+    if (f->line > 0)
+        buf_printf(out, " 行 line %lld", (long long)f->line);
+    if (f->data_code)
+        buf_printf(out, " %s", f->data_code);
+    if (f->stat_date)
+        buf_printf(out, " %s", f->stat_date);
+    buf_printf(out, "  %s\n", f->message);
+}
+
+static void report_answer(struct walk *w, const char *name, const struct upload_answer *a)
+{
+    struct buf *out = &w->report;
+    if (*name)
+        buf_printf(out, "%s\n", name);
+    buf_printf(out, "代码 code %d  %s\n", a->code, a->message);
+    if (*a->upload_id)
+        buf_printf(out,
+                   "上传 upload %s%s  收 received %d 存 stored %d 未变 unchanged %d 更正 corrected %d 可疑 suspect %d "
+                   "拒绝 rejected %d\n",
+                   a->upload_id, a->duplicate ? " (重复 duplicate)" : "", a->received, a->stored, a->unchanged,
+                   a->corrected, a->suspect, a->rejected);
+    for (size_t i = 0; i < a->findings.count; i++)
+        report_finding(out, &a->findings.at[i]);
+    if (a->findings_truncated)
+        buf_append_str(out, "  …\n");
+}
+
+/* ---- one document ---- */
+
+static void add_up(struct import_total *t, const struct upload_answer *a)
+{
+    if (a->duplicate)
+        return;
+    t->received += a->received;
+    t->stored += a->stored;
+    t->unchanged += a->unchanged;
+    t->corrected += a->corrected;
+    t->suspect += a->suspect;
+    t->rejected += a->rejected;
+}
+
+static RESULT digest_hex(const void *document, size_t len, char hex[65])
+{
+    unsigned char digest[32];
+    TRY(envelope_digest(DIGEST_SHA_256, document, len, digest));
+    for (int i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return RESULT_OK;
+}
+
+static struct result import_document(const char *name, const void *document, size_t len, void *arg)
+{
+    struct walk *w = arg;
+    char hex[65], id[64];
+    arena_reset(w->arena);
+    TRY(digest_hex(document, len, hex));
+    snprintf(id, sizeof id, "file-%.56s", hex);
+    struct upload_request request = {.via = VIA_FILE,
+                                     .sender_code = "file",
+                                     .message_id = id,
+                                     .content_encoding = "identity",
+                                     .encryption = "none",
+                                     .digest_method = "SHA-256",
+                                     .digest = hex,
+                                     .content = document,
+                                     .content_len = len,
+                                     .peer = "file"};
+    struct upload_answer answer;
+    ingest_upload(w->config->ingest, &request, w->arena, &answer);
+    report_answer(w, name, &answer);
+    w->total->documents++;
+    w->again |= answer.code >= 9000;
+    bool refused = answer.code != 0 && answer.code != 2;
+    w->refused |= refused;
+    w->total->refused += refused;
+    add_up(w->total, &answer);
+    return RESULT_OK;
+}
+
+/* ---- one file ---- */
+
+static RESULT read_whole(const char *path, struct buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return result_error(ERR_NOT_FOUND, 0, "%s: %s", path, strerror(errno));
+    ssize_t got = 0;
+    do {
+        buf_reserve(out, 1 << 20);
+        got = read(fd, out->data + out->len, 1 << 20);
+        out->len += got > 0 ? (size_t)got : 0;
+    } while (got > 0 && out->len <= FILE_MAX);
+    close(fd);
+    if (got < 0)
+        return result_error(ERR_TRANSIENT, 0, "%s: %s", path, strerror(errno));
+    return out->len > FILE_MAX ? result_error(ERR_LIMIT, 2106, "%s is larger than 256 MB", path) : RESULT_OK;
+}
+
+static RESULT write_report(const char *path, const struct buf *report)
+{
+    char *name = mem_printf("%s.result.txt", path);
+    FILE *f = fopen(name, "we");
+    bool good = f && fwrite(buf_str(report), 1, report->len, f) == report->len;
+    good = f && fclose(f) == 0 && good;
+    struct result r =
+        good ? RESULT_OK : result_error(ERR_INTERNAL, 0, "%s cannot be written: %s", name, strerror(errno));
+    mem_free(name);
+    return r;
+}
+
+static void note_broken(struct walk *w, struct result r)
+{
+    w->refused = true;
+    w->total->refused++;
+    int code = r.code ? r.code : 2106;
+    buf_printf(&w->report, "代码 code %d  %s\n", code, code_message(w->arena, code, NULL, r.text));
+}
+
+static RESULT walk_file(struct walk *w, const char *path)
+{
+    struct buf bytes = BUF_INIT;
+    struct result r = read_whole(path, &bytes);
+    if (result_ok(r))
+        r = archive_each(bytes.data, bytes.len, w->config->max_plain, import_document, w);
+    buf_free(&bytes);
+    if (!result_ok(r) && (r.kind == ERR_SENDER || r.kind == ERR_LIMIT)) {
+        note_broken(w, r);
+        r = RESULT_OK;
+    }
+    return r;
+}
+
+static RESULT import_one(const struct import_config *config, const char *path, struct import_total *total, bool *again,
+                         bool *refused)
+{
+    struct walk w = {.config = config, .total = total, .arena = arena_new(0)};
+    total->files++;
+    struct result r = walk_file(&w, path);
+    if (result_ok(r) && !w.again)
+        r = write_report(path, &w.report);
+    if (result_ok(r) && w.again)
+        total->again++;
+    *again = w.again;
+    *refused = w.refused;
+    log_write(LOG_INFO, "import", "file", "path=%s refused=%d again=%d", log_quote(path), w.refused, w.again);
+    buf_free(&w.report);
+    arena_free(&w.arena);
+    return r;
+}
+
+RESULT import_file(const struct import_config *config, const char *path, struct import_total *total)
+{
+    bool again = false, refused = false;
+    return import_one(config, path, total, &again, &refused);
+}
+
+/* ---- a folder ---- */
+
+static RESULT move_to(const char *folder, const char *sub, const char *name)
+{
+    char *dir = mem_printf("%s/%s", folder, sub);
+    char *from = mem_printf("%s/%s", folder, name);
+    char *to = mem_printf("%s/%s", dir, name);
+    struct result r = RESULT_OK;
+    if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+        r = result_error(ERR_INTERNAL, 0, "%s: %s", dir, strerror(errno));
+    else if (rename(from, to) != 0)
+        r = result_error(ERR_INTERNAL, 0, "%s: %s", to, strerror(errno));
+    mem_free(dir);
+    mem_free(from);
+    mem_free(to);
+    return r;
+}
+
+static bool ends_with(const char *name, const char *tail)
+{
+    size_t n = strlen(name), k = strlen(tail);
+    return n >= k && strcmp(name + n - k, tail) == 0;
+}
+
+static int wanted(const struct dirent *e)
+{
+    return e->d_name[0] != '.' && !ends_with(e->d_name, ".part") && !ends_with(e->d_name, ".result.txt");
+}
+
+static RESULT spool_one(const struct import_config *config, const char *folder, const char *name,
+                        struct import_total *total)
+{
+    char *path = mem_printf("%s/%s", folder, name);
+    struct stat st;
+    bool again = false, refused = false;
+    bool regular = stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    struct result r = regular ? import_one(config, path, total, &again, &refused) : RESULT_OK;
+    mem_free(path);
+    if (!result_ok(r) || !regular || again)
+        return r;
+    char *report = mem_printf("%s.result.txt", name);
+    const char *sub = refused ? "broken" : "done";
+    r = move_to(folder, sub, name); /* the file first: a report without its file would hide a repetition */
+    if (result_ok(r))
+        r = move_to(folder, sub, report);
+    mem_free(report);
+    return r;
+}
+
+RESULT import_spool(const struct import_config *config, const char *folder, struct import_total *total)
+{
+    struct dirent **names = NULL;
+    int n = scandir(folder, &names, wanted, alphasort);
+    if (n < 0)
+        return result_error(ERR_NOT_FOUND, 0, "%s: %s", folder, strerror(errno));
+    struct result r = RESULT_OK;
+    for (int i = 0; i < n; i++) {
+        if (result_ok(r))
+            r = spool_one(config, folder, names[i]->d_name, total);
+        free(names[i]); /* scandir's own malloc */
+    }
+    free(names);
+    return r;
+}

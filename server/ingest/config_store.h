@@ -1,0 +1,34 @@
+/* config_store: the statements that replace one enterprise's configuration.
+ *
+ * Runs inside the caller's transaction, under the enterprise's lock. Items keep their slot for ever; vanished ones
+ * are retired; a changed aggregation, period or register modulus marks every hour that has readings of that page
+ * (contract 6.6: the whole history is rolled up again).
+ * Thread: one at a time. Errors: those of db.h. */
+#ifndef NHJC_INGEST_CONFIG_STORE_H
+#define NHJC_INGEST_CONFIG_STORE_H
+
+#include "base/buf.h"
+#include "db/db.h"
+#include "validate/config_check.h"
+
+struct config_write {
+    const struct checked_config *checked;
+    const struct enterprise_config *config; /* all objects */
+    const void *document;                   /* stored as the payload */
+    size_t document_len;
+    unsigned char digest[32]; /* of the canonical form */
+    const char *message_id;
+    int32_t from_platform; /* 0: an enterprise of our own, must exist */
+    const int *destinations;
+    int destination_count;
+    int64_t now;
+    /* out */
+    int32_t unit_id, version;
+    bool changed, remarked;
+};
+
+/* The document element with its namespace, attributes in document order: what digests and sets are made of. */
+void config_canonical(const struct enterprise_config *config, struct buf *out);
+RESULT config_store(struct db *db, struct config_write *w, struct arena *arena);
+
+#endif
