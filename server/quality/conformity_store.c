@@ -1,0 +1,295 @@
+/* The facts of a conformity test. */
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/clock.h"
+#include "quality/conformity.h"
+#include "quality/quality_store.h"
+
+/* input_type of items that a person fills in by hand; 7 (other) is no meter either. */
+#define METERED_TYPES "(1, 2, 3, 4, 6)"
+
+static const struct db_stmt UNIT = {
+    "conformity.unit", "SELECT u.id, u.code, u.upload_period, u.name, u.region_code, u.industry_code, u.state,"
+                       " u.config_version, u.cert_fingerprint, d.received_at,"
+                       " (SELECT count(*) FROM collect_item i WHERE i.unit_id = u.id AND i.active)"
+                       " FROM unit u LEFT JOIN config_document d ON d.unit_id = u.id AND d.version = u.config_version"
+                       " WHERE u.code = $1"};
+static const struct db_stmt CERTIFICATE = {
+    "conformity.certificate", "SELECT count(*), max(not_after) FROM certificate WHERE identity = $1"
+                              " AND revoked_at IS NULL AND not_after > $2 AND ($3 = '' OR fingerprint = $3)"};
+static const struct db_stmt DEVICE = {"conformity.device",
+                                      "SELECT serial, clock_offset_ms, last_seen FROM device WHERE unit_id = $1"
+                                      " ORDER BY (clock_offset_ms IS NULL), last_seen DESC NULLS LAST, serial LIMIT 1"};
+static const struct db_stmt REFUSED = {
+    "conformity.refused", "SELECT count(*) FROM upload_refused WHERE sender_code = $1 AND received_at >= $2"
+                          " AND received_at < $3"};
+static const struct db_stmt PENDING = {"conformity.pending",
+                                       "SELECT count(DISTINCT hour) FROM rollup_mark WHERE unit_id = $1"};
+static const struct db_stmt HOURS = {
+    "conformity.hours",
+    "SELECT ts, sum((SELECT sum(v) FROM unnest(n) v))::bigint, sum((SELECT sum(v) FROM unnest(bad) v))::bigint,"
+    " sum((SELECT sum(v) FROM unnest(late) v))::bigint"
+    " FROM rollup_hour WHERE unit_id = $1 AND ts >= $2 AND ts < $3 GROUP BY ts ORDER BY ts"};
+/* What of an energy counts: plant items of one usage, consumption before purchase, so that nothing is added twice; the
+ * total of a class (0000) only stands for itself. A value reported by the month counts with the days it shares with the
+ * period, and only where there is no daily figure of its data code. */
+static const struct db_stmt ENERGY = {
+    "conformity.energy",
+    "WITH d AS MATERIALIZED (SELECT data_code, CASE source WHEN 'computed' THEN 0 ELSE 1 END AS stat_type,"
+    "  sum(tce) AS tce FROM bv_infodb_energydata_province WHERE enterprise_code = $2 AND granularity = 'day' AND "
+    "stat_date >= $3"
+    "  AND stat_date < $4 GROUP BY 1, 2),"
+    " m AS MATERIALIZED (SELECT data_code, 2 AS stat_type, sum(ratio6(tce * extract(epoch FROM"
+    "  least(stat_date + interval '1 month', $4) - greatest(stat_date, $3)), extract(epoch FROM"
+    "  stat_date + interval '1 month' - stat_date))) AS tce"
+    "  FROM bv_infodb_energydata_province WHERE enterprise_code = $2 AND granularity = 'month' AND source = 'reported'"
+    "  AND stat_date > $3::timestamptz - interval '1 month' AND stat_date < $4"
+    "  AND data_code NOT IN (SELECT data_code FROM d) GROUP BY 1),"
+    " x AS (SELECT i.data_code, i.name, i.input_type, substr(i.data_code, 9, 6) AS energy,"
+    "  substr(i.data_code, 15, 2) AS usage, b.role, t.tce FROM (SELECT * FROM d UNION ALL SELECT * FROM m) t"
+    "  JOIN collect_item i ON i.unit_id = $1 AND i.data_code = t.data_code AND i.stat_type = t.stat_type"
+    "  CROSS JOIN LATERAL (SELECT role FROM base_data WHERE list = 'data_usage' AND code = substr(i.data_code, 15, 2)"
+    "   ORDER BY valid_from DESC, industry_code LIMIT 1) b"
+    "  WHERE i.scope = 1 AND t.tce > 0 AND b.role IN ('consumption', 'purchase')"
+    "  AND substr(i.data_code, 11, 4) <> '0000'),"
+    " u AS (SELECT DISTINCT ON (energy) energy, usage FROM x ORDER BY energy, role = 'consumption' DESC, usage DESC)"
+    " SELECT x.data_code, x.name, coalesce((SELECT e.name FROM base_data e WHERE e.list = 'energy_type'"
+    "  AND e.code = substr(x.energy, 3) ORDER BY e.valid_from DESC LIMIT 1), ''), x.input_type,"
+    "  x.input_type IN " METERED_TYPES ", x.tce FROM x JOIN u USING (energy, usage)"
+    " ORDER BY x.data_code, x.input_type"};
+
+/* ---- who ---- */
+
+static void take_unit(const struct db_rows *rows, struct conformity *c)
+{
+    enum { ID, CODE, UPLOAD_PERIOD, NAME, REGION, INDUSTRY, STATE, VERSION, FINGERPRINT, CONFIGURED, ITEMS };
+    struct arena *a = c->arena;
+    c->unit = (struct quality_unit){.id = (int32_t)db_get_int(rows, 0, ID),
+                                    .code = arena_strdup(a, db_get_text(rows, 0, CODE)),
+                                    .upload_period = (int32_t)db_get_int(rows, 0, UPLOAD_PERIOD)};
+    c->name = arena_strdup(a, db_get_text(rows, 0, NAME));
+    c->region = arena_strdup(a, db_get_text(rows, 0, REGION));
+    c->industry = arena_strdup(a, db_get_text(rows, 0, INDUSTRY));
+    c->state = arena_strdup(a, db_get_text(rows, 0, STATE));
+    c->config_version = (int32_t)db_get_int(rows, 0, VERSION);
+    c->bound_certificate = arena_strdup(a, db_get_text(rows, 0, FINGERPRINT));
+    c->configured_at = db_is_null(rows, 0, CONFIGURED) ? INT64_MIN : db_get_time(rows, 0, CONFIGURED);
+    c->active_items = db_get_int(rows, 0, ITEMS);
+}
+
+static RESULT read_unit(struct db *db, struct db_params *p, const char *code, struct conformity *c)
+{
+    struct db_rows *rows = NULL;
+    db_params_reset(p);
+    db_bind_text(p, code);
+    TRY(db_query(db, &UNIT, p, &rows));
+    bool found = db_rows_count(rows) > 0;
+    if (found)
+        take_unit(rows, c);
+    db_rows_free(&rows);
+    return found ? RESULT_OK : result_error(ERR_NOT_FOUND, 0, "没有这个企业 / no such enterprise: %s", code);
+}
+
+static RESULT read_certificate(struct db *db, struct db_params *p, struct conformity *c)
+{
+    struct db_rows *rows = NULL;
+    db_params_reset(p);
+    db_bind_text(p, c->unit.code);
+    db_bind_time(p, c->now);
+    db_bind_text(p, c->bound_certificate);
+    TRY(db_query(db, &CERTIFICATE, p, &rows));
+    c->certificate_count = db_get_int(rows, 0, 0);
+    c->certificate_until = c->certificate_count > 0 ? db_get_time(rows, 0, 1) : INT64_MIN;
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+static RESULT read_device(struct db *db, struct db_params *p, struct conformity *c)
+{
+    struct db_rows *rows = NULL;
+    db_params_reset(p);
+    db_bind_int4(p, c->unit.id);
+    TRY(db_query(db, &DEVICE, p, &rows));
+    c->has_device = db_rows_count(rows) > 0;
+    c->has_heartbeat = c->has_device && !db_is_null(rows, 0, 1) && !db_is_null(rows, 0, 2);
+    c->device_serial = c->has_device ? arena_strdup(c->arena, db_get_text(rows, 0, 0)) : "";
+    if (c->has_heartbeat) {
+        c->clock_offset_ms = db_get_int(rows, 0, 1);
+        c->last_seen = db_get_time(rows, 0, 2);
+    }
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+static RESULT read_number(struct db *db, const struct db_stmt *stmt, const struct db_params *p, int64_t *number)
+{
+    struct db_rows *rows = NULL;
+    TRY(db_query(db, stmt, p, &rows));
+    *number = db_get_int(rows, 0, 0);
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+static RESULT read_counts(struct db *db, struct db_params *p, struct conformity *c)
+{
+    db_params_reset(p);
+    db_bind_text(p, c->unit.code);
+    db_bind_time(p, c->from);
+    db_bind_time(p, c->to);
+    TRY(read_number(db, &REFUSED, p, &c->refused_uploads));
+    db_params_reset(p);
+    db_bind_int4(p, c->unit.id);
+    return read_number(db, &PENDING, p, &c->pending_hours);
+}
+
+/* ---- days and items ---- */
+
+static void add_item(void *arg, const struct quality_item *item, int64_t day, const struct quality_counts *counts)
+{
+    struct conformity *c = arg;
+    (void)day;
+    for (size_t i = 0; item && i < c->item_count; i++) {
+        const struct quality_item *known = c->items[i].item;
+        if (known->stat_type == item->stat_type && strcmp(known->data_code, item->data_code) == 0) {
+            quality_add(&c->items[i].counts, counts);
+            return;
+        }
+    }
+    if (item)
+        *ARENA_PUSH(c->arena, c->items, c->item_count, c->item_cap) = (struct conformity_item){item, *counts};
+}
+
+static RESULT read_days(struct db *db, struct conformity *c)
+{
+    int64_t today = period_start(GRAN_DAY, c->now);
+    c->to = c->to < today ? c->to : today;
+    if (c->from < c->to)
+        TRY(quality_of_unit(db, &c->unit, c->from, c->to, c->arena, NULL, NULL, &c->days));
+    conformity_choose_window(c);
+    if (c->window_days == 0)
+        return RESULT_OK;
+    struct quality_list again = {0};
+    int64_t from = c->days.at[c->window_first].day, last = c->days.at[c->window_first + c->window_days - 1].day;
+    return quality_of_unit(db, &c->unit, from, period_next(GRAN_DAY, last), c->arena, add_item, c, &again);
+}
+
+/* ---- outages ---- */
+
+struct hour {
+    int64_t ts, arrived, late;
+};
+
+/* Readings an hour should hold, of the items in use with hours. */
+static int64_t expected_in_hour(const struct quality_items *items, int64_t hour)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < items->count; i++) {
+        const struct quality_item *item = &items->at[i];
+        bool used = item->stat_type == 0 && item->period <= 3600 && item->since <= hour && hour < item->until;
+        n += used ? 3600 / item->period : 0;
+    }
+    return n;
+}
+
+/* A run of late hours is an outage when hours in time lie before and after it: history sent afterwards is not one. */
+static void find_outages(const struct hour *hours, size_t count, const struct quality_items *items,
+                         struct conformity *c)
+{
+    const int64_t hour_us = 3600 * USEC_PER_SEC;
+    struct conformity_outage open = {0};
+    bool seen_in_time = false, running = false;
+    for (size_t i = 0; i < count; i++) {
+        bool late = hours[i].late == hours[i].arrived;
+        if (!late && running)
+            *ARENA_PUSH(c->arena, c->outages, c->outage_count, c->outage_cap) = open;
+        seen_in_time |= !late;
+        bool begins = late && (!running || hours[i].ts != open.to);
+        running = late && seen_in_time;
+        if (begins)
+            open = (struct conformity_outage){.from = hours[i].ts};
+        if (!running)
+            continue;
+        open.to = hours[i].ts + hour_us;
+        open.arrived += hours[i].arrived;
+        open.expected += expected_in_hour(items, hours[i].ts);
+    }
+}
+
+static RESULT read_outages(struct db *db, struct db_params *p, struct conformity *c)
+{
+    struct quality_items items = {0};
+    struct db_rows *rows = NULL;
+    TRY(quality_store_items(db, c->unit.id, c->arena, &items));
+    TRY(quality_store_history(db, c->unit.id, &items));
+    db_params_reset(p);
+    db_bind_int4(p, c->unit.id);
+    db_bind_time(p, c->from);
+    db_bind_time(p, c->to);
+    TRY(db_query(db, &HOURS, p, &rows));
+    size_t count = 0;
+    struct hour *hours = arena_array(c->arena, db_rows_count(rows) + 1, sizeof *hours);
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        int64_t arrived = db_get_int(rows, i, 1) + db_get_int(rows, i, 2);
+        if (arrived > 0)
+            hours[count++] = (struct hour){db_get_time(rows, i, 0), arrived, db_get_int(rows, i, 3)};
+    }
+    db_rows_free(&rows);
+    find_outages(hours, count, &items, c);
+    return RESULT_OK;
+}
+
+/* ---- energy ---- */
+
+static RESULT read_energy(struct db *db, struct db_params *p, struct conformity *c)
+{
+    struct db_rows *rows = NULL;
+    db_params_reset(p);
+    db_bind_int4(p, c->unit.id);
+    db_bind_text(p, c->unit.code);
+    db_bind_time(p, c->from);
+    db_bind_time(p, c->to);
+    TRY(db_query(db, &ENERGY, p, &rows));
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        struct conformity_energy *e = ARENA_PUSH(c->arena, c->energies, c->energy_count, c->energy_cap);
+        *e = (struct conformity_energy){.data_code = arena_strdup(c->arena, db_get_text(rows, i, 0)),
+                                        .name = arena_strdup(c->arena, db_get_text(rows, i, 1)),
+                                        .energy = arena_strdup(c->arena, db_get_text(rows, i, 2)),
+                                        .input_type = (int)db_get_int(rows, i, 3),
+                                        .metered = db_get_bool(rows, i, 4),
+                                        .tce = db_get_numeric(rows, i, 5)};
+        c->tce += e->tce;
+        c->metered_tce += e->metered ? e->tce : 0;
+    }
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+static RESULT read_facts(struct db *db, struct db_params *p, const char *code, struct conformity *c)
+{
+    TRY(read_unit(db, p, code, c));
+    TRY(read_certificate(db, p, c));
+    TRY(read_device(db, p, c));
+    TRY(read_counts(db, p, c));
+    TRY(read_days(db, c));
+    if (c->from >= c->to)
+        return RESULT_OK;
+    TRY(read_outages(db, p, c));
+    return read_energy(db, p, c);
+}
+
+RESULT conformity_read(struct db *db, const char *enterprise_code, int64_t from, int64_t to, struct arena *arena,
+                       struct conformity *out)
+{
+    *out = (struct conformity){
+        .arena = arena, .now = clock_now(), .from = period_start(GRAN_DAY, from), .to = period_start(GRAN_DAY, to)};
+    struct db_params p;
+    db_params_init(&p);
+    struct result r = db_begin_snapshot(db); /* one state of the database for all figures of the report */
+    if (result_ok(r)) {
+        r = read_facts(db, &p, enterprise_code, out);
+        db_rollback(db);
+    }
+    db_params_free(&p);
+    return r;
+}
