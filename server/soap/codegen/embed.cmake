@@ -1,0 +1,16 @@
+# Writes the served texts into a C file: cmake -DOUT=texts.c "-DFILES=a.wsdl,b.xsd" -P embed.cmake
+# Bytes as numbers: no string literal is too long, and no character needs quoting.
+string(REPLACE "," ";" files "${FILES}")
+set(code "/* Generated from wsdl/ and schema/ by embed.cmake. */\n#include \"soap/texts.h\"\n\n")
+set(rows "")
+foreach(file ${files})
+    get_filename_component(name "${file}" NAME)
+    string(MAKE_C_IDENTIFIER "${name}" id)
+    file(READ "${file}" hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    string(APPEND code "static const unsigned char ${id}[] = {${bytes}0};\n")
+    string(APPEND rows "    {\"${name}\", (const char *)${id}, sizeof ${id} - 1},\n")
+endforeach()
+list(LENGTH files count)
+string(APPEND code "\nconst struct text TEXTS[] = {\n${rows}};\nconst size_t TEXT_COUNT = ${count};\n")
+file(WRITE "${OUT}" "${code}")

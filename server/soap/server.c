@@ -1,0 +1,76 @@
+#include "soap/soap_server.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "soap/worker.h"
+
+/* Which kind of identity a service is for. */
+static const enum identity_kind CALLERS[SERVICE_COUNT] = {
+    [SERVICE_ACCESS] = IDENTITY_ENTERPRISE,
+    [SERVICE_EXCHANGE] = IDENTITY_PLATFORM,
+    [SERVICE_QUERY] = IDENTITY_PLATFORM,
+};
+
+static struct result authorise(struct engine_call *call)
+{
+    struct soap_worker *w = worker_of(call);
+    TRY(identity_from_peer(call->request->cert, w->service->identity_rule, &w->identity));
+    if (w->identity.kind != CALLERS[call->service])
+        return result_error(ERR_UNAUTHORISED, 1103, "this service is for %s",
+                            CALLERS[call->service] == IDENTITY_PLATFORM ? "platforms" : "enterprises");
+    int wait = 0;
+    if (!rate_allow(w->service->rate, w->identity.code, clock_monotonic(), &wait))
+        return result_error(ERR_LIMIT, 1106, "next request in %d s", wait);
+    return RESULT_OK;
+}
+
+static struct engine *make_engine(struct soap_worker *w)
+{
+    struct engine_config config = {.ops = OPERATIONS,
+                                   .op_count = OPERATION_COUNT,
+                                   .limits = &WIRE_LIMITS_DEFAULT,
+                                   .max_body = w->service->max_body ? w->service->max_body : SOAP_BODY_LIMIT,
+                                   .public_url = w->service->public_url,
+                                   .user = w,
+                                   .authorise = authorise,
+                                   .refused = refusal_record};
+    return engine_new(&config);
+}
+
+RESULT soap_worker_new(const struct soap_service *service, struct soap_worker **worker)
+{
+    refusals_init();
+    struct soap_worker *w = mem_alloc(sizeof *w);
+    w->service = service;
+    struct result r = db_open(&service->db, &w->db);
+    if (result_ok(r))
+        r = ingest_new(&service->ingest, w->db, &w->ingest);
+    if (!result_ok(r)) {
+        soap_worker_free(&w);
+        return r;
+    }
+    w->engine = make_engine(w);
+    *worker = w;
+    return RESULT_OK;
+}
+
+void soap_worker_free(struct soap_worker **worker)
+{
+    struct soap_worker *w = *worker;
+    if (!w)
+        return;
+    engine_free(&w->engine);
+    ingest_free(&w->ingest);
+    db_close(&w->query_db);
+    db_close(&w->db);
+    mem_free(w);
+    *worker = NULL;
+}
+
+void soap_worker_serve(struct soap_worker *worker, struct net_request *request, struct soap_answer *answer)
+{
+    worker->identity = (struct identity){0};
+    engine_serve(worker->engine, request, answer);
+}

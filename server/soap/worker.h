@@ -1,0 +1,79 @@
+/* worker: what the operations work with; one per thread. Private to this folder. */
+#ifndef NHJC_SOAP_WORKER_H
+#define NHJC_SOAP_WORKER_H
+
+#include "query/base_data.h"
+#include "query/query.h"
+#include "soap/engine.h"
+#include "validate/network.h"
+
+struct soap_worker {
+    const struct soap_service *service;
+    struct db *db;
+    struct db *query_db; /* opened by the first question, see worker_query_db */
+    struct ingest *ingest;
+    struct engine *engine;
+    struct identity identity; /* of the request in hand */
+    int32_t dic_version;      /* as of dic_version_at, see worker_dic_version */
+    int64_t dic_version_at;   /* monotonic ns; 0: never */
+};
+
+static inline struct soap_worker *worker_of(struct engine_call *call)
+{
+    return call->user;
+}
+
+/* dicVersion as text in the call's arena. Read from the database at most every few seconds. */
+RESULT worker_dic_version(struct engine_call *call, const char **text);
+RESULT worker_query_db(struct soap_worker *w, struct db **db);
+/* DownloadBaseData: the lists asked for as they are valid today, with the dicVersion that they have at least. */
+RESULT worker_base_data(struct engine_call *call, char **names, int count, struct base_tables *tables,
+                        const char **dic_version);
+/* Where the caller reaches a service of ours. */
+char *worker_endpoint(struct engine_call *call, enum service_id service);
+
+/* ---- refusals.c: every refusal is logged, counted by code and recorded; 1103 is also audited ---- */
+void refusals_init(void);
+void refusal_record(struct engine_call *call, int code, const char *message);
+
+/* ---- common.c: parameters that several operations have; errors are SENDER 2103 ---- */
+RESULT parse_instant(const char *name, const char *text, int64_t *us);
+RESULT parse_message_id(const char *message_id);
+/* messageId and the three enumerations of UploadData. */
+RESULT parse_upload_words(const char *message_id, const char *encoding, const char *encryption, const char *digest);
+RESULT parse_page(const struct soap_worker *w, const int *size, const char *token, struct page_request *page);
+char *instant_text(struct arena *a, int64_t us);
+/* regVersion or dicVersion is not the current one (2108). */
+RESULT versions_outdated(struct engine_call *call, const char *reg_version, const char *dic_version, bool *outdated);
+/* Adds the warning 2108, except to a stored answer that is only repeated. */
+void warn_outdated(struct upload_answer *answer);
+
+#define REG_VERSION "1" /* of the registration interface; a change would need other messages */
+
+/* ---- the table ---- */
+extern const struct engine_op OPERATIONS[];
+extern const size_t OPERATION_COUNT;
+
+#define OPERATION_FUNCTION(name) struct result name(struct engine_call *call, const void *request, void *response)
+OPERATION_FUNCTION(access_register);
+OPERATION_FUNCTION(access_check_version);
+OPERATION_FUNCTION(access_download_base_data);
+OPERATION_FUNCTION(access_download_enterprise);
+OPERATION_FUNCTION(access_upload_config);
+OPERATION_FUNCTION(access_upload_data);
+OPERATION_FUNCTION(access_query_uploads);
+OPERATION_FUNCTION(access_heartbeat);
+OPERATION_FUNCTION(access_report_command);
+OPERATION_FUNCTION(exchange_register_platform);
+OPERATION_FUNCTION(exchange_check_version);
+OPERATION_FUNCTION(exchange_download_base_data);
+OPERATION_FUNCTION(exchange_upload_enterprises);
+OPERATION_FUNCTION(exchange_upload_data);
+OPERATION_FUNCTION(exchange_heartbeat);
+OPERATION_FUNCTION(query_enterprises_op);
+OPERATION_FUNCTION(query_data_op);
+OPERATION_FUNCTION(query_uploads_op);
+OPERATION_FUNCTION(query_quality_op);
+OPERATION_FUNCTION(query_statistics_op);
+
+#endif
