@@ -1,0 +1,388 @@
+/* config: the rows, and the few checks that a row cannot say. */
+#include "app/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define AT(member) offsetof(struct config, member)
+#define KB INT64_C(1024)
+#define MB (1024 * KB)
+#define SECONDS INT64_C(1000)
+#define MINUTES (60 * SECONDS)
+#define HOURS (60 * MINUTES)
+#define DAYS (24 * HOURS)
+#define YEARS (366 * DAYS)
+
+#define TEXT(name_, fallback_, help_)                                                                                  \
+    {                                                                                                                  \
+        .name = #name_, .type = OPT_STRING, .offset = AT(name_), .fallback = (fallback_), .help = (help_)              \
+    }
+#define PATH(name_, fallback_, help_)                                                                                  \
+    {                                                                                                                  \
+        .name = #name_, .type = OPT_PATH, .offset = AT(name_), .fallback = (fallback_), .help = (help_)                \
+    }
+#define RELOADABLE_PATH(name_, fallback_, help_)                                                                       \
+    {                                                                                                                  \
+        .name = #name_, .type = OPT_PATH, .offset = AT(name_), .fallback = (fallback_), .reloadable = true,            \
+        .help = (help_)                                                                                                \
+    }
+#define SECRET(name_, fallback_, help_)                                                                                \
+    {                                                                                                                  \
+        .name = #name_, .type = OPT_STRING, .offset = AT(name_), .fallback = (fallback_), .secret = true,              \
+        .help = (help_)                                                                                                \
+    }
+#define NUMBER(name_, type_, fallback_, min_, max_, help_)                                                             \
+    {                                                                                                                  \
+        .name = #name_, .type = (type_), .offset = AT(name_), .fallback = (fallback_), .min = (min_), .max = (max_),   \
+        .help = (help_)                                                                                                \
+    }
+#define DURATION(name_, member_, fallback_, min_, max_, help_)                                                         \
+    {                                                                                                                  \
+        .name = (name_), .type = OPT_DURATION_MS, .offset = AT(member_), .fallback = (fallback_), .min = (min_),       \
+        .max = (max_), .help = (help_)                                                                                 \
+    }
+#define SWITCH(name_, fallback_, help_)                                                                                \
+    {                                                                                                                  \
+        .name = #name_, .type = OPT_BOOL, .offset = AT(name_), .fallback = (fallback_), .help = (help_)                \
+    }
+
+static const struct option_row ROWS[] = {
+    TEXT(platform_code, "420000", "GB/T 2260 code of this platform; 000000: the national platform"),
+    TEXT(platform_name, "", "name of this platform, shown to others"),
+    TEXT(timezone, "Asia/Shanghai", "the platform's time zone (tzdata name)"),
+
+    TEXT(listen_host, "0.0.0.0", "address to listen on; :: for IPv6"),
+    NUMBER(listen_port, OPT_INT, "8443", 0, 65535, "port to listen on; 0: any free one, see port_file"),
+    PATH(port_file, "", "the port really bound is written here after the start; empty: nowhere"),
+    NUMBER(loops, OPT_INT, "1", 1, 64, "network loop threads"),
+    NUMBER(workers, OPT_INT, "4", 1, 256, "threads that parse, validate and store; a database connection each"),
+    RELOADABLE_PATH(cert_file, "", "PEM of the server certificate with its chain"),
+    RELOADABLE_PATH(key_file, "", "PEM of the server's key"),
+    RELOADABLE_PATH(ca_file, "", "PEM bundle of CAs whose client certificates are trusted"),
+    RELOADABLE_PATH(crl_file, "", "PEM with the CRLs of these CAs; empty: revocation is not checked"),
+    TEXT(identity_rule, "UID,CN",
+         "certificate attributes that hold the identity, tried in order: CN UID OU serialNumber SAN"),
+    TEXT(public_url, "", "https://host:port written into the WSDL; empty: the address the caller used"),
+
+    SECRET(database, "dbname=nhjc", "libpq connection string; several hosts follow a failover"),
+    SECRET(query_database, "", "connection string for read-only questions, e.g. a replica; empty: database"),
+    DURATION("database_wait", database_wait_ms, "30s", 0, HOURS,
+             "how long the start waits for a database that is away"),
+
+    PATH(admin_socket, "nhjcd.sock", "unix socket for nhjcctl status, reload, stop"),
+    RELOADABLE_PATH(log_file, "", "log file, reopened on reload; empty: standard error"),
+    {.name = "log_level",
+     .type = OPT_ENUM,
+     .offset = AT(log_level),
+     .fallback = "info",
+     .choices = "debug|info|warn|error",
+     .reloadable = true,
+     .help = "least important lines that are written"},
+    PATH(import_dir, "", "spool folder: files put there are imported; empty: none"),
+    PATH(pki_dir, "pki", "folder of the demo CA kept by nhjcctl pki"),
+    TEXT(clock_offset, "", "tests only: the server's clock ahead (3d) or behind (-2h) the real one"),
+
+    NUMBER(rollup_threads, OPT_INT, "1", 1, 64, "threads that recompute hours, days, months, years"),
+    NUMBER(rollup_slice, OPT_INT, "256", 1, 10000, "hours recomputed in one transaction"),
+    NUMBER(partitions_ahead, OPT_INT, "3", 1, 60, "months of partitions made ahead"),
+    DURATION("outbox_keep", outbox_keep_ms, "7d", 0, 3650 * DAYS, "forwarded entries and messages are kept this long"),
+    DURATION(
+        "retention_raw", retention_raw_ms, "20y", 31 * DAYS, 100 * YEARS,
+        "readings are kept this long, what they add up to for ever; later ones for a time that is over count no more"),
+    DURATION("retention_payload", retention_payload_ms, "3y", 31 * DAYS, 100 * YEARS,
+             "uploads as they arrived and their findings are kept this long; receipts for ever"),
+    DURATION("retention_audit", retention_audit_ms, "3y", 184 * DAYS, 100 * YEARS,
+             "the audit log is kept this long, six months at least"),
+
+    NUMBER(header_bytes, OPT_SIZE, "16K", KB, MB, "largest HTTP header"),
+    NUMBER(header_lines, OPT_INT, "100", 10, 10000, "most HTTP header lines"),
+    NUMBER(body_bytes, OPT_SIZE, "32M", 64 * KB, 1024 * MB, "largest request body"),
+    NUMBER(plain_bytes, OPT_SIZE, "64M", 64 * KB, 1024 * MB, "largest content once unpacked"),
+    NUMBER(depth, OPT_INT, "50", 4, 1000, "deepest nesting of elements in a payload"),
+    NUMBER(attributes, OPT_INT, "100", 10, 10000, "most attributes of an element in a payload"),
+    NUMBER(tag_bytes, OPT_SIZE, "64K", KB, 16 * MB, "largest start tag in a payload"),
+    NUMBER(records, OPT_INT, "200000", 1, 100000000, "most records in an upload"),
+    DURATION("handshake_timeout", handshake_ms, "10s", 100, HOURS, "handshake and header within"),
+    DURATION("body_timeout", body_ms, "15s", 100, HOURS, "request body within"),
+    DURATION("body_timeout_per_64k", body_ms_per_64k, "1s", 0, HOURS, "… and this much more per 64 KB"),
+    DURATION("idle_timeout", idle_ms, "120s", 100, DAYS, "a kept connection without request is closed after"),
+    DURATION("write_timeout", write_ms, "60s", 100, HOURS, "a peer that does not read its answer is dropped after"),
+    NUMBER(max_connections, OPT_INT, "20000", 1, 1000000, "most open connections"),
+    NUMBER(max_inflight, OPT_INT, "256", 1, 100000, "most whole requests waiting for a worker; then 503"),
+    NUMBER(rate_per_minute, OPT_INT, "0", 0, 10000000, "requests an identity may make per minute (1106); 0: any"),
+    DURATION("future_limit", future_ms, "5m", 0, 365 * DAYS, "readings further ahead of the clock are refused (3302)"),
+    DURATION("drain_timeout", drain_ms, "10s", 0, HOURS, "shutdown: requests in hand may take this long"),
+
+    SWITCH(payload_encryption, "false", "give devices a key for encrypted payloads"),
+    SWITCH(auto_reupload, "true", "ask devices for readings that are missing (command REUPLOAD)"),
+    DURATION("auto_reupload_every", auto_reupload_ms, "1h", SECONDS, DAYS,
+             "missing readings are looked for this often"),
+    NUMBER(auto_reupload_days, OPT_INT, "7", 1, 60, "… in so many days before today"),
+    NUMBER(auto_reupload_open, OPT_INT, "4", 1, 100, "… with at most so many requests open for an enterprise"),
+    SWITCH(require_dic_version, "false", "refuse outdated versions (2108) instead of warning"),
+};
+
+#undef AT
+#define AT(member) offsetof(struct fep_destination, member)
+
+static const struct option_row DESTINATION_ROWS[] = {
+    TEXT(url, "", "https://host:port of the platform that receives what this one accepted"),
+    PATH(cert_file, "", "PEM of this platform's client certificate there, with its chain"),
+    PATH(key_file, "", "PEM of its key"),
+    PATH(ca_file, "", "PEM bundle of CAs that the destination's server certificate may come from"),
+    TEXT(platform_code, "", "this platform's code there; empty: platform_code of the whole file"),
+    TEXT(platform_name, "", "this platform's name there; empty: platform_name of the whole file"),
+    NUMBER(batch_records, OPT_INT, "20000", 1, 200000, "pack up to this many readings into one message"),
+    DURATION("retry_min", retry_min_ms, "1s", 10, HOURS, "shortest pause after a failure"),
+    DURATION("retry_max", retry_max_ms, "5m", 10, DAYS, "longest pause after failures"),
+    SWITCH(active, "true", "false: nothing new is queued for it and nothing is sent"),
+};
+
+static const struct option_section SECTIONS[] = {
+    {.kind = "destination",
+     .rows = DESTINATION_ROWS,
+     .row_count = ARRAY_LEN(DESTINATION_ROWS),
+     .size = sizeof(struct fep_destination),
+     .items_offset = offsetof(struct config, destinations),
+     .count_offset = offsetof(struct config, destination_count)},
+};
+
+static const struct option_set SET = {.rows = ROWS,
+                                      .row_count = ARRAY_LEN(ROWS),
+                                      .sections = SECTIONS,
+                                      .section_count = ARRAY_LEN(SECTIONS),
+                                      .size = sizeof(struct config)};
+
+static bool platform_code_valid(const char *code)
+{
+    return strlen(code) == 6 && strspn(code, "0123456789") == 6;
+}
+
+/* "3d", "-90m", "1500ms": a sign, a number, a unit. */
+static bool parse_offset(const char *text, int64_t *us)
+{
+    static const struct {
+        const char *unit;
+        int64_t us;
+    } UNITS[] = {{"ms", 1000}, {"s", 1000000}, {"m", 60000000}, {"h", 3600000000}, {"d", 86400000000}};
+    *us = 0;
+    if (!*text) {
+        return true;
+    }
+    bool negative = *text == '-';
+    text += *text == '-' || *text == '+';
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 9) {
+        return false;
+    }
+    int64_t number = strtoll(text, NULL, 10);
+    for (size_t i = 0; i < ARRAY_LEN(UNITS); i++) {
+        if (strcmp(text + digits, UNITS[i].unit) == 0 && number <= 36500 * (86400000000 / UNITS[i].us)) {
+            *us = (negative ? -number : number) * UNITS[i].us;
+            return true;
+        }
+    }
+    return false;
+}
+
+static RESULT check_identity_rule(const char *rule)
+{
+    static const char *const KNOWN[] = {"CN", "UID", "OU", "serialNumber", "SAN"};
+    size_t found = 0;
+    for (const char *p = rule; *p;) {
+        size_t len = strcspn(p, ", ");
+        bool known = len == 0;
+        for (size_t i = 0; i < ARRAY_LEN(KNOWN); i++) {
+            known |= strlen(KNOWN[i]) == len && memcmp(KNOWN[i], p, len) == 0;
+        }
+        if (!known) {
+            return result_error(ERR_SENDER, 0, "identity_rule: %.*s is not one of CN UID OU serialNumber SAN", (int)len,
+                                p);
+        }
+        found += len > 0;
+        p += len + strspn(p + len, ", ");
+    }
+    return found ? RESULT_OK : result_error(ERR_SENDER, 0, "identity_rule is empty");
+}
+
+static void inherit(char **value, const char *from)
+{
+    if (!*value || !**value) {
+        mem_free(*value);
+        *value = mem_strdup(from);
+    }
+}
+
+static RESULT check_destination(const struct config *config, struct fep_destination *d)
+{
+    inherit(&d->platform_code, config->platform_code);
+    inherit(&d->platform_name, config->platform_name);
+    if (strncmp(d->url, "https://", 8) != 0) {
+        return result_error(ERR_SENDER, 0, "[destination %s]: url must begin with https://", d->name);
+    }
+    if (!platform_code_valid(d->platform_code)) {
+        return result_error(ERR_SENDER, 0, "[destination %s]: platform_code must be 6 digits", d->name);
+    }
+    if (!*d->cert_file || !*d->key_file || !*d->ca_file) {
+        return result_error(ERR_SENDER, 0, "[destination %s]: cert_file, key_file and ca_file are needed", d->name);
+    }
+    if (d->retry_min_ms > d->retry_max_ms) {
+        return result_error(ERR_SENDER, 0, "[destination %s]: retry_min is above retry_max", d->name);
+    }
+    return RESULT_OK;
+}
+
+static RESULT check(struct config *config)
+{
+    int64_t offset;
+    if (!platform_code_valid(config->platform_code)) {
+        return result_error(ERR_SENDER, 0, "platform_code must be 6 digits");
+    }
+    if (!parse_offset(config->clock_offset, &offset)) {
+        return result_error(ERR_SENDER, 0, "clock_offset: a number with ms, s, m, h or d is needed, e.g. 3d or -2h");
+    }
+    if (*config->public_url && strncmp(config->public_url, "https://", 8) != 0) {
+        return result_error(ERR_SENDER, 0, "public_url must begin with https://");
+    }
+    TRY(check_identity_rule(config->identity_rule));
+    if (config->destination_count > CONFIG_MAX_DESTINATIONS) {
+        return result_error(ERR_SENDER, 0, "more than %d destinations", CONFIG_MAX_DESTINATIONS);
+    }
+    for (size_t i = 0; i < config->destination_count; i++) {
+        TRY(check_destination(config, &config->destinations[i]));
+    }
+    return RESULT_OK;
+}
+
+static RESULT finish(struct result loaded, const char *path, struct config *config)
+{
+    struct result r = result_ok(loaded) ? check(config) : loaded;
+    if (result_ok(r)) {
+        return r;
+    }
+    config_free(config);
+    if (!result_ok(loaded) || !path) {
+        return r;
+    }
+    return result_error(r.kind, r.code, "%s: %s", path, r.text);
+}
+
+RESULT config_load(const char *path, struct config *config)
+{
+    memset(config, 0, sizeof *config);
+    return finish(option_load(&SET, path, config), path, config);
+}
+
+RESULT config_load_text(const char *text, const char *dir, struct config *config)
+{
+    memset(config, 0, sizeof *config);
+    return finish(option_load_text(&SET, text, dir, config), NULL, config);
+}
+
+void config_free(struct config *config)
+{
+    option_free(&SET, config);
+    memset(config, 0, sizeof *config);
+}
+
+char *config_sample(void)
+{
+    return option_sample(&SET);
+}
+
+void config_net(const struct config *config, struct net_config *out)
+{
+    *out = (struct net_config){
+        .host = config->listen_host,
+        .port = (int)config->listen_port,
+        .loops = (int)config->loops,
+        .limits = {.header_bytes = config->header_bytes,
+                   .header_lines = config->header_lines,
+                   .body_bytes = config->body_bytes,
+                   .handshake_ms = config->handshake_ms,
+                   .body_ms = config->body_ms,
+                   .body_ms_per_64k = config->body_ms_per_64k,
+                   .idle_ms = config->idle_ms,
+                   .write_ms = config->write_ms,
+                   .max_connections = config->max_connections,
+                   .max_inflight = config->max_inflight},
+        .tls = {.cert_file = config->cert_file,
+                .key_file = config->key_file,
+                .ca_file = config->ca_file,
+                .crl_file = *config->crl_file ? config->crl_file : NULL},
+    };
+}
+
+RESULT config_check_server(const struct config *config)
+{
+    const struct {
+        const char *name, *value;
+    } needed[] = {{"cert_file", config->cert_file},
+                  {"key_file", config->key_file},
+                  {"ca_file", config->ca_file},
+                  {"database", config->database},
+                  {"admin_socket", config->admin_socket}};
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+        if (!*needed[i].value) {
+            return result_error(ERR_SENDER, 0, "option %s is needed", needed[i].name);
+        }
+    }
+    return RESULT_OK;
+}
+
+int64_t config_clock_offset(const struct config *config)
+{
+    int64_t us;
+    return parse_offset(config->clock_offset, &us) ? us : 0;
+}
+
+static bool row_equal(const struct option_row *row, const void *a, const void *b)
+{
+    const char *x = (const char *)a + row->offset, *y = (const char *)b + row->offset;
+    switch (row->type) {
+    case OPT_STRING:
+    case OPT_PATH:
+    case OPT_ENUM:
+        return strcmp(*(char *const *)x, *(char *const *)y) == 0;
+    case OPT_BOOL:
+        return *(const bool *)x == *(const bool *)y;
+    default:
+        return *(const int64_t *)x == *(const int64_t *)y;
+    }
+}
+
+static void name_option(struct buf *out, size_t before, const char *kind, const char *name)
+{
+    buf_printf(out, "%s%s%s", out->len > before ? ", " : "", kind, name);
+}
+
+static bool destination_equal(const struct fep_destination *a, const struct fep_destination *b)
+{
+    bool equal = strcmp(a->name, b->name) == 0;
+    for (size_t i = 0; i < ARRAY_LEN(DESTINATION_ROWS); i++) {
+        equal = equal && row_equal(&DESTINATION_ROWS[i], a, b);
+    }
+    return equal;
+}
+
+void config_restart_options(const struct config *running, const struct config *wanted, struct buf *out)
+{
+    size_t before = out->len;
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        if (!ROWS[i].reloadable && !row_equal(&ROWS[i], running, wanted)) {
+            name_option(out, before, "", ROWS[i].name);
+        }
+    }
+    size_t common =
+        running->destination_count < wanted->destination_count ? running->destination_count : wanted->destination_count;
+    for (size_t i = 0; i < common; i++) {
+        if (!destination_equal(&running->destinations[i], &wanted->destinations[i])) {
+            name_option(out, before, "destination ", wanted->destinations[i].name);
+        }
+    }
+    if (running->destination_count != wanted->destination_count) {
+        name_option(out, before, "", "number of destinations");
+    }
+}
