@@ -1,0 +1,64 @@
+/* cli: what every command of nhjcctl works with, and the table of commands.
+ *
+ * Words:  operator texts are Chinese first, then English. Lists take --json.
+ * Exit:   0 done, 1 refused or failed, 2 wrong usage.
+ * Thread: main only. */
+#ifndef NHJC_CLI_CLI_H
+#define NHJC_CLI_CLI_H
+
+#include "app/config.h"
+#include "cli/args.h"
+#include "cli/table.h"
+#include "db/db.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct cli {
+    const char *config_path; /* "" : defaults only */
+    struct config config;    /* loaded before a command that needs it runs */
+    struct db *db;           /* opened by cli_db */
+    char actor[80];          /* operator:NAME, for the audit log */
+};
+
+struct command {
+    const char *words;                                    /* "enterprise admit" */
+    int (*run)(struct cli *cli, const struct args *args); /* gives the exit code */
+    const char *usage;                                    /* the words it takes: "CODE" */
+    const char *zh, *en;
+    const struct arg_spec *specs;
+    int spec_count;
+    int min_words, max_words;
+    bool no_config;
+};
+
+struct command_group { /* one file per subject gives one group */
+    const struct command *at;
+    int count;
+};
+extern const struct command_group DB_COMMANDS, ENTERPRISE_COMMANDS, UPLOAD_COMMANDS, OUTBOX_COMMANDS, ROLLUP_COMMANDS,
+    PKI_COMMANDS, SERVER_COMMANDS, CONFIG_COMMANDS, AUDIT_COMMANDS, IMPORT_COMMANDS, REPORT_COMMANDS,
+    ADMISSION_COMMANDS, SHOW_COMMANDS, THRESHOLD_COMMANDS, BASEDATA_COMMANDS, COMMAND_COMMANDS, TRACE_COMMANDS,
+    STORAGE_COMMANDS, STAT_COMMANDS;
+
+/* The command whose words begin argv; *used: how many words. NULL: none. */
+const struct command *command_find(int argc, char **argv, int *used);
+/* Everything nhjcctl does, without exit(): for main and tests. */
+int cli_main(int argc, char **argv);
+
+/* The database of the configuration, its version checked; opened once, closed by cli_main. */
+RESULT cli_db(struct cli *cli);
+/* Without the version check, for db migrate and for the pki, which works without a database too. */
+RESULT cli_db_unchecked(struct cli *cli);
+/* "错误 / error: text" on standard error; gives EXIT_FAILED. */
+int cli_failed(struct result r);
+int cli_wrong_usage(struct result r); /* likewise EXIT_USAGE */
+/* Prints the list and frees it. */
+void cli_list(struct table **t, const struct args *args);
+
+#define JSON_ARG                                                                                                       \
+    {                                                                                                                  \
+        "json", NULL, "以 JSON 输出 / as JSON", false                                                                  \
+    }
+#define COMMAND_ARGS(table) .specs = (table), .spec_count = (int)ARRAY_LEN(table)
+
+#endif

@@ -1,0 +1,302 @@
+/* pki init|issue|revoke|list|crl: the words around pki.c. Terms are by the real clock, as TLS judges them. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "admin/audit.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/pki.h"
+#include "registry/registry.h"
+
+#define DAY_US (86400 * USEC_PER_SEC)
+#define CLOCK_SLACK_US (300 * USEC_PER_SEC)
+#define MAX_DAYS 36500
+
+static const struct db_stmt RECORD = {
+    "cli_certificate",
+    "INSERT INTO certificate (fingerprint, identity, serial, issuer, not_after) VALUES ($1, $2, $3, $4, $5) "
+    "ON CONFLICT (fingerprint) DO NOTHING"};
+static const struct db_stmt REVOKE = {
+    "cli_certificate_revoked",
+    "UPDATE certificate SET revoked_at = now() WHERE fingerprint = $1 AND revoked_at IS NULL"};
+
+static int64_t real_now(void)
+{
+    struct timeval tv;
+    gettimeofday(&tv, NULL);
+    return tv.tv_sec * USEC_PER_SEC + tv.tv_usec;
+}
+
+/* The certificate is in the CA's index either way; the table is for the platform's own lists. */
+static bool database_there(struct cli *cli)
+{
+    struct result r = cli_db(cli);
+    if (!result_ok(r)) {
+        fprintf(stderr, "注意 / note: 未写入数据库 / not recorded in the database: %s\n", r.text);
+    }
+    return result_ok(r);
+}
+
+static void note(struct result r)
+{
+    if (!result_ok(r)) {
+        fprintf(stderr, "注意 / note: 未写入数据库 / not recorded in the database: %s\n", r.text);
+    }
+}
+
+/* ---------------------------------------------------------------- init */
+static int cmd_init(struct cli *cli, const struct args *args)
+{
+    const char *name = args_text(args, "name");
+    int64_t days, crl_days;
+    struct result r = args_int(args, "days", 1, MAX_DAYS, 3650, &days);
+    r = result_ok(r) ? args_int(args, "crl-days", 1, MAX_DAYS, 3650, &crl_days) : r;
+    if (!result_ok(r)) {
+        return cli_wrong_usage(r);
+    }
+    bool made;
+    r = pki_init(cli->config.pki_dir, name ? name : "NHJC demo CA", args_given(args, "rsa"), (int)days, (int)crl_days,
+                 &made);
+    if (!result_ok(r)) {
+        return cli_failed(r);
+    }
+    printf("%s: %s\n", made ? "已建立 CA / CA made" : "CA 已存在，未改动 / there is a CA already, nothing changed",
+           cli->config.pki_dir);
+    return EXIT_DONE;
+}
+
+/* ---------------------------------------------------------------- issue */
+static RESULT choose_kind(const struct args *args, struct pki_request *q)
+{
+    static const struct {
+        const char *option;
+        enum pki_kind kind;
+    } KINDS[] = {
+        {"enterprise", PKI_ENTERPRISE}, {"platform", PKI_PLATFORM}, {"server", PKI_SERVER}, {"client", PKI_CLIENT}};
+    for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
+        const char *value = args_text(args, KINDS[i].option);
+        if (value && q->code) {
+            return result_error(ERR_SENDER, 0, "只能选一个 / only one of --enterprise --platform --server --client");
+        }
+        if (value) {
+            q->code = value;
+            q->kind = KINDS[i].kind;
+        }
+    }
+    return q->code
+               ? RESULT_OK
+               : result_error(ERR_SENDER, 0, "须选一个 / one of --enterprise --platform --server --client is needed");
+}
+
+static RESULT choose_term(const struct args *args, struct pki_request *q)
+{
+    int64_t days, now = real_now();
+    TRY(args_int(args, "days", 1, MAX_DAYS, 730, &days));
+    bool expired = args_given(args, "expired");
+    TRY(args_time(args, "not-before", expired ? now - 30 * DAY_US : now - CLOCK_SLACK_US, &q->not_before));
+    return args_time(args, "not-after", expired ? now - DAY_US : now + days * DAY_US, &q->not_after);
+}
+
+static RESULT check_code(const struct pki_request *q)
+{
+    if (q->kind == PKI_ENTERPRISE && !uscc_valid(q->code)) {
+        return result_error(ERR_SENDER, 0,
+                            "%s 不是有效的统一社会信用代码 / is not a unified social credit code (check digit)",
+                            q->code);
+    }
+    if (q->kind == PKI_PLATFORM && (strlen(q->code) != 6 || strspn(q->code, "0123456789") != 6)) {
+        return result_error(ERR_SENDER, 0, "平台代码须为 6 位数字 / a platform code has 6 digits: %s", q->code);
+    }
+    return RESULT_OK;
+}
+
+static RESULT record_issued(struct cli *cli, const struct pki_issued *issued)
+{
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_text(&p, issued->fingerprint);
+    db_bind_text(&p, issued->identity);
+    db_bind_text(&p, issued->serial);
+    db_bind_text(&p, issued->issuer);
+    db_bind_time(&p, issued->not_after);
+    struct result r = db_query(cli->db, &RECORD, &p, NULL);
+    db_params_free(&p);
+    TRY(r);
+    return audit_write(cli->db, cli->actor, "", "certificate.issue", issued->identity, 0, issued->serial);
+}
+
+static int cmd_issue(struct cli *cli, const struct args *args)
+{
+    struct pki_request q = {
+        .name = args_text(args, "name"), .rsa = args_given(args, "rsa"), .out_dir = args_text(args, "out")};
+    struct pki_issued issued;
+    struct result r = choose_kind(args, &q);
+    r = result_ok(r) ? choose_term(args, &q) : r;
+    if (!result_ok(r)) {
+        return cli_wrong_usage(r);
+    }
+    r = check_code(&q);
+    r = result_ok(r) ? pki_issue(cli->config.pki_dir, &q, &issued) : r;
+    if (!result_ok(r)) {
+        return cli_failed(r);
+    }
+    printf("已签发 / issued: %s\n  %s\n  %s\n", issued.identity, issued.cert_path, issued.key_path);
+    if (database_there(cli)) {
+        note(record_issued(cli, &issued));
+    }
+    return EXIT_DONE;
+}
+
+/* ---------------------------------------------------------------- revoke */
+struct revocation {
+    struct cli *cli;
+    bool database;
+};
+
+static RESULT record_revoked(struct cli *cli, const struct pki_entry *e)
+{
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_text(&p, e->fingerprint);
+    struct result r = db_query(cli->db, &REVOKE, &p, NULL);
+    db_params_free(&p);
+    TRY(r);
+    return audit_write(cli->db, cli->actor, "", "certificate.revoke", e->identity, 0, e->serial);
+}
+
+static void on_revoked(const struct pki_entry *e, void *arg)
+{
+    struct revocation *v = arg;
+    printf("已吊销 / revoked: %s %s\n", e->identity, e->serial);
+    if (v->database) {
+        note(record_revoked(v->cli, e));
+    }
+}
+
+static int cmd_revoke(struct cli *cli, const struct args *args)
+{
+    int count;
+    int64_t crl_days;
+    struct result r = args_int(args, "crl-days", 1, MAX_DAYS, 3650, &crl_days);
+    if (!result_ok(r)) {
+        return cli_wrong_usage(r);
+    }
+    struct revocation v = {cli, database_there(cli)};
+    r = pki_revoke(cli->config.pki_dir, args->words[0], args_text(args, "serial"), (int)crl_days, real_now(), &count,
+                   on_revoked, &v);
+    if (!result_ok(r)) {
+        return cli_failed(r);
+    }
+    printf("吊销 %d 张证书，CRL 已更新；运行中的服务器需 nhjcctl reload / %d certificates revoked, CRL rewritten; a "
+           "running "
+           "server needs nhjcctl reload\n",
+           count, count);
+    return EXIT_DONE;
+}
+
+/* ---------------------------------------------------------------- list, crl */
+static const struct table_column COLUMNS[] = {
+    {"kind", "种类 kind", false},        {"identity", "身份 identity", false}, {"serial", "序列号 serial", false},
+    {"notAfter", "到期 expires", false}, {"revokedAt", "吊销 revoked", false}, {"fingerprint", "指纹 SHA-256", false}};
+
+static void list_entry(const struct pki_entry *e, void *arg)
+{
+    struct table *t = arg;
+    table_text(t, e->kind);
+    table_text(t, e->identity);
+    table_text(t, e->serial);
+    table_time(t, e->not_after * USEC_PER_SEC);
+    table_time(t, e->revoked_at ? e->revoked_at * USEC_PER_SEC : INT64_MIN);
+    table_text(t, e->fingerprint);
+}
+
+static int cmd_list(struct cli *cli, const struct args *args)
+{
+    struct table *t = table_new(COLUMNS, ARRAY_LEN(COLUMNS));
+    struct result r = pki_each(cli->config.pki_dir, list_entry, t);
+    if (!result_ok(r)) {
+        table_free(&t);
+        return cli_failed(r);
+    }
+    cli_list(&t, args);
+    return EXIT_DONE;
+}
+
+static int cmd_crl(struct cli *cli, const struct args *args)
+{
+    int64_t crl_days;
+    struct result r = args_int(args, "crl-days", 1, MAX_DAYS, 3650, &crl_days);
+    if (!result_ok(r)) {
+        return cli_wrong_usage(r);
+    }
+    r = pki_renew_crl(cli->config.pki_dir, (int)crl_days);
+    if (!result_ok(r)) {
+        return cli_failed(r);
+    }
+    printf("CRL 已更新 / rewritten: %s/crl.pem\n", cli->config.pki_dir);
+    return EXIT_DONE;
+}
+
+#define CRL_DAYS_ARG                                                                                                   \
+    {                                                                                                                  \
+        "crl-days", "N", "CRL 有效天数 / the CRL's term in days (3650); when it ends nobody gets in", false            \
+    }
+
+static const struct arg_spec INIT_ARGS[] = {{"name", "NAME", "CA 名称 / the CA's name", false},
+                                            {"rsa", NULL, "用 RSA-2048 代替 P-256 / RSA-2048 instead of P-256", false},
+                                            {"days", "N", "有效天数 / term in days (3650)", false},
+                                            CRL_DAYS_ARG};
+static const struct arg_spec ISSUE_ARGS[] = {
+    {"enterprise", "CODE", "企业证书，统一社会信用代码 / for an enterprise", false},
+    {"platform", "CODE", "平台证书，6 位代码 / for a platform", false},
+    {"server", "NAME[,NAME…]", "服务器证书，域名或地址 / for a server: DNS names, addresses", false},
+    {"client", "NAME", "不带身份代码的客户端证书 / a client without an identity code", false},
+    {"out", "DIR", "写入 DIR/CODE.pem 与 DIR/CODE.key / where the files go", true},
+    {"name", "NAME", "名称 (O, CN) / name in the subject", false},
+    {"rsa", NULL, "用 RSA-2048 代替 P-256 / RSA-2048 instead of P-256", false},
+    {"days", "N", "有效天数 / term in days (730)", false},
+    {"not-before", "TIME", "起始时刻 / begin of the term", false},
+    {"not-after", "TIME", "终止时刻 / end of the term", false},
+    {"expired", NULL, "签发已过期的证书，用于测试 / one that has expired, for tests", false}};
+static const struct arg_spec REVOKE_ARGS[] = {{"serial", "HEX", "只吊销该序列号 / only this serial number", false},
+                                              CRL_DAYS_ARG};
+static const struct arg_spec LIST_ARGS[] = {JSON_ARG};
+static const struct arg_spec CRL_ARGS[] = {CRL_DAYS_ARG};
+
+static const struct command COMMANDS[] = {
+    {.words = "pki init",
+     .run = cmd_init,
+     .usage = "[--name N] [--rsa] [--days N]",
+     .zh = "建立演示 CA",
+     .en = "makes the demo CA",
+     COMMAND_ARGS(INIT_ARGS)},
+    {.words = "pki issue",
+     .run = cmd_issue,
+     .usage = "--enterprise CODE|--platform CODE|--server NAME[,NAME…]|--client NAME --out DIR [--rsa] [--days N]",
+     .zh = "签发证书",
+     .en = "issues a certificate with its key",
+     COMMAND_ARGS(ISSUE_ARGS)},
+    {.words = "pki revoke",
+     .run = cmd_revoke,
+     .usage = "CODE [--serial HEX]",
+     .zh = "吊销其全部证书并更新 CRL",
+     .en = "revokes what was issued for CODE, rewrites the CRL",
+     COMMAND_ARGS(REVOKE_ARGS),
+     .min_words = 1,
+     .max_words = 1},
+    {.words = "pki list",
+     .run = cmd_list,
+     .usage = "[--json]",
+     .zh = "列出签发的证书",
+     .en = "lists issued certificates",
+     COMMAND_ARGS(LIST_ARGS)},
+    {.words = "pki crl",
+     .run = cmd_crl,
+     .usage = "[--crl-days N]",
+     .zh = "重写 CRL（续期）",
+     .en = "rewrites the CRL with a new term",
+     COMMAND_ARGS(CRL_ARGS)},
+};
+const struct command_group PKI_COMMANDS = {COMMANDS, ARRAY_LEN(COMMANDS)};

@@ -1,0 +1,7 @@
+/* nhjcctl: see cli.c. */
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+    return cli_main(argc, argv);
+}

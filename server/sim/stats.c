@@ -1,0 +1,143 @@
+#include "sim/stats.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+void sim_stats_finding(struct sim_stats *stats, int code)
+{
+    for (size_t i = 0; i < stats->finding_count; i++) {
+        if (stats->findings[i].code == code) {
+            stats->findings[i].count++;
+            return;
+        }
+    }
+    if (stats->finding_count < STATS_CODES) {
+        stats->findings[stats->finding_count].code = code;
+        stats->findings[stats->finding_count++].count = 1;
+    }
+}
+
+double sim_stats_seconds(const struct sim_stats *stats)
+{
+    return (double)(clock_monotonic() - stats->started) / 1e9;
+}
+
+static double rate(const struct sim_stats *stats)
+{
+    double s = sim_stats_seconds(stats);
+    return s > 0 ? (double)stats->readings / s : 0;
+}
+
+/* 1234567 -> 1,234,567 */
+static const char *grouped(int64_t n, char out[32])
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%" PRId64, n), w = 0;
+    for (int i = 0; i < len; i++) {
+        if (i && digits[i - 1] != '-' && (len - i) % 3 == 0) {
+            out[w++] = ',';
+        }
+        out[w++] = digits[i];
+    }
+    out[w] = '\0';
+    return out;
+}
+
+void sim_stats_line(const struct sim_stats *stats, struct buf *out)
+{
+    char date[CALTIME_TEXT] = "-", readings[32], uploads[32], per_second[32], spool[32];
+    if (stats->position != INT64_MIN) {
+        caltime_format(stats->position, date);
+        date[16] = '\0';
+    }
+    buf_printf(out, "%s  uploads %s  readings %s  %s/s  spool %s  last code %d", date, grouped(stats->uploads, uploads),
+               grouped(stats->readings, readings), grouped((int64_t)rate(stats), per_second),
+               grouped(stats->spool_messages, spool), stats->last_code);
+    if (stats->retries) {
+        buf_printf(out, "  retries %" PRId64, stats->retries);
+    }
+}
+
+void sim_stats_text(const struct sim_stats *stats, const char *enterprise, struct buf *out)
+{
+    char uploads[32], readings[32], per_second[32];
+    buf_printf(out, "%s: %s uploads with %s readings in %.1f s (%s/s)\n", enterprise, grouped(stats->uploads, uploads),
+               grouped(stats->readings, readings), sim_stats_seconds(stats), grouped((int64_t)rate(stats), per_second));
+    buf_printf(out,
+               "  stored %" PRId64 ", unchanged %" PRId64 ", corrected %" PRId64 ", suspect %" PRId64
+               ", rejected %" PRId64,
+               stats->stored, stats->unchanged, stats->corrected, stats->suspect, stats->rejected);
+    buf_printf(out, "; repeats %" PRId64 " (%" PRId64 " were known already)\n", stats->retries, stats->duplicates);
+    for (size_t i = 0; i < stats->finding_count; i++) {
+        buf_printf(out, "  finding %d: %" PRId64 "\n", stats->findings[i].code, stats->findings[i].count);
+    }
+    if (stats->spool_messages) {
+        buf_printf(out, "  left in the spool: %" PRId64 " messages with %" PRId64 " readings\n", stats->spool_messages,
+                   stats->spool_readings);
+    }
+    if (stats->refused_text) {
+        buf_printf(out, "  refused by the platform, code %d: %s\n", stats->refused_code, stats->refused_text);
+    }
+}
+
+static void json_number(struct buf *out, const char *name, int64_t value)
+{
+    buf_printf(out, ",\"%s\":%" PRId64, name, value);
+}
+
+static void json_counts(const struct sim_stats *stats, struct buf *out)
+{
+    const struct {
+        const char *name;
+        int64_t value;
+    } rows[] = {
+        {"uploads", stats->uploads},
+        {"duplicates", stats->duplicates},
+        {"readings", stats->readings},
+        {"stored", stats->stored},
+        {"unchanged", stats->unchanged},
+        {"corrected", stats->corrected},
+        {"suspect", stats->suspect},
+        {"rejected", stats->rejected},
+        {"retries", stats->retries},
+        {"spoolMessages", stats->spool_messages},
+        {"spoolReadings", stats->spool_readings},
+        {"lastCode", stats->last_code},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_number(out, rows[i].name, rows[i].value);
+    }
+}
+
+void sim_stats_json(const struct sim_stats *stats, const char *enterprise, const char *device_id, struct buf *out)
+{
+    buf_append_str(out, "{\"enterprise\":");
+    buf_append_json(out, enterprise);
+    buf_append_str(out, ",\"deviceId\":");
+    buf_append_json(out, device_id);
+    json_counts(stats, out);
+    buf_printf(out, ",\"seconds\":%.3f,\"readingsPerSecond\":%.1f,\"complete\":%s", sim_stats_seconds(stats),
+               rate(stats), stats->complete ? "true" : "false");
+    buf_append_str(out, ",\"findings\":{");
+    for (size_t i = 0; i < stats->finding_count; i++) {
+        buf_printf(out, "%s\"%d\":%" PRId64, i ? "," : "", stats->findings[i].code, stats->findings[i].count);
+    }
+    buf_append_char(out, '}');
+    if (stats->refused_text) {
+        buf_printf(out, ",\"refused\":{\"code\":%d,\"message\":", stats->refused_code);
+        buf_append_json(out, stats->refused_text);
+        buf_append_char(out, '}');
+    }
+    buf_append_str(out, "}\n");
+}
+
+void sim_stats_free(struct sim_stats *stats)
+{
+    mem_free(stats->refused_text);
+    stats->refused_text = NULL;
+}
