@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""Starts a stack, lets nhjc-sim --load upload for a while, and prints what it cost. README.md explains the numbers."""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'integration'))
+from stack import BUILD, Stack, run  # noqa: E402
+
+TICK = os.sysconf('SC_CLK_TCK')
+SIM = os.path.join(BUILD, 'bin', 'nhjc-sim')
+
+
+def note(words):
+    print('bench: ' + words, file=sys.stderr, flush=True)
+
+
+# ---------------------------------------------------------------- CPU of processes
+
+def stat(pid):
+    with open('/proc/%d/stat' % pid) as file:
+        return file.read().rpartition(')')[2].split()
+
+
+def own_cpu(pid):
+    """Seconds of user and system time of one process."""
+    fields = stat(pid)
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def tree_cpu(pid):
+    """Of a postmaster, its running children, and those it has buried."""
+    fields = stat(pid)
+    total = sum(int(x) for x in fields[11:15]) / TICK
+    for entry in os.listdir('/proc'):
+        if entry.isdigit():
+            try:
+                if stat(int(entry))[1] == str(pid):
+                    total += own_cpu(int(entry))
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+    return total
+
+
+def resident_mb(pid):
+    with open('/proc/%d/statm' % pid) as file:
+        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+
+class Processes:
+    """The server and the database of one platform."""
+
+    def __init__(self, stack, platform, name):
+        self.name = name
+        with open(os.path.join(stack.dir, 'upper' if platform.upper else 'province', 'pid')) as file:
+            self.server = int(file.read())
+        self.postmaster = int(platform.sql("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")[0][0])
+        self.before = self.now()
+
+    def now(self):
+        return own_cpu(self.server), tree_cpu(self.postmaster)
+
+    def spent(self):
+        return [after - before for after, before in zip(self.now(), self.before)]
+
+
+# ---------------------------------------------------------------- rollups
+
+class Lag(threading.Thread):
+    """Samples the age of the oldest rollup mark while the load goes on."""
+
+    def __init__(self, platform):
+        super().__init__(daemon=True)
+        self.platform, self.ended, self.ages = platform, threading.Event(), []
+
+    def run(self):
+        while not self.ended.wait(1):
+            self.ages.append(float(self.platform.sql("SELECT coalesce(extract(epoch FROM now() - min(marked_at)), 0) FROM rollup_mark")[0][0]))
+
+
+def until_rolled_up(platform, limit=600):
+    start = time.monotonic()
+    while platform.number('SELECT count(*) FROM (SELECT 1 FROM rollup_mark LIMIT 1) x'):
+        if time.monotonic() - start > limit:
+            raise SystemExit('bench: rollup marks are left after %d s' % limit)
+        time.sleep(0.05)
+    return time.monotonic() - start
+
+
+# ---------------------------------------------------------------- disk
+
+TABLES = """SELECT c.relname, (SELECT coalesce(sum(pg_total_relation_size(relid)), pg_total_relation_size(c.oid))
+    FROM pg_partition_tree(c.oid)) AS bytes FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"""
+
+
+def table_bytes(platform):
+    return {name: int(size) for name, size in platform.sql(TABLES)}
+
+
+# ---------------------------------------------------------------- the run
+
+def admit(stack, count):
+    codes = run(SIM, '--print-enterprises', count).stdout.split()
+    for code in codes:
+        stack.province.ctl('enterprise', 'admit', code, '--name', code, '--region', '420100', '--industry', 'C3120')
+        stack.province.ctl('pki', 'issue', '--enterprise', code, '--out', stack.province.pki)
+    return codes
+
+
+def load(stack, args):
+    command = [SIM, '--load', '--url', stack.province.url, '--ca', stack.env['NHJC_CA'], '--pki', stack.province.pki]
+    for name in ('devices', 'items', 'per_upload', 'parallel', 'seconds', 'rate'):
+        command += ['--' + name.replace('_', '-'), str(getattr(args, name))]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise SystemExit('bench: nhjc-sim --load ended with %d' % done.returncode)
+    return json.loads(done.stdout)
+
+
+def cpu_figures(watched, result):
+    millions = result['readings'] / 1e6 or 1
+    spent = {'generator': result['generatorCpuSeconds']}
+    for processes in watched:
+        server, database = processes.spent()
+        spent[processes.name + 'Server'], spent[processes.name + 'Database'] = server, database
+    return {'seconds': {name: round(s, 2) for name, s in spent.items()},
+            'perMillionReadings': {name: round(s / millions, 3) for name, s in spent.items()},
+            'totalPerMillionReadings': round(sum(spent.values()) / millions, 3)}
+
+
+def disk_figures(platform, before, readings):
+    platform.sql('CHECKPOINT')
+    grown = {name: size - before.get(name, 0) for name, size in table_bytes(platform).items()}
+    grown = {name: size for name, size in sorted(grown.items(), key=lambda entry: -entry[1]) if size > 8192}
+    per = {name: round(size / readings, 2) for name, size in grown.items()} if readings else {}
+    return {'bytesPerReading': per.get('reading_frame'), 'totalBytesPerReading': round(sum(per.values()), 2), 'byTable': per}
+
+
+def stored_readings(platform):
+    return platform.number('SELECT coalesce(sum(cardinality(value) - cardinality(array_positions(value, NULL))), 0) FROM reading_frame')
+
+
+def upper_figures(stack, acknowledged):
+    """How long the forwarder works on after the end, and whether everything is above."""
+    start = time.monotonic()
+    left = ("SELECT count(*) FROM (SELECT 1 FROM outbox WHERE message IS NULL UNION ALL "
+            "SELECT 1 FROM fep_message WHERE state IN ('leased', 'waiting')) x")
+    while stack.province.number(left) and time.monotonic() - start < 600:
+        time.sleep(0.2)
+    return {'secondsToForward': round(time.monotonic() - start, 2), 'storedAbove': stored_readings(stack.upper),
+            'complete': stored_readings(stack.upper) == acknowledged}
+
+
+def measure(stack, args):
+    note('admitting %d enterprises' % args.devices)
+    admit(stack, args.devices)
+    watched = [Processes(stack, stack.province, 'province')] + ([Processes(stack, stack.upper, 'upper')] if args.upper else [])
+    before, lag = table_bytes(stack.province), Lag(stack.province)
+    note('%d devices, %d in flight, %d s' % (args.devices, args.parallel, args.seconds))
+    lag.start()
+    result = load(stack, args)
+    rolled_up = until_rolled_up(stack.province)
+    lag.ended.set()
+    result['cpu'] = cpu_figures(watched, result)
+    result['rollup'] = {'secondsAfterEnd': round(rolled_up, 2), 'oldestMarkSeconds': round(max(lag.ages, default=0), 2)}
+    result['serverResidentMb'] = round(resident_mb(watched[0].server), 1)
+    stored = stored_readings(stack.province)
+    result['disk'] = disk_figures(stack.province, before, stored)
+    result['storedReadings'] = stored
+    result['complete'] = stored == result['stored'] and result['stored'] + result['unchanged'] == result['readings']
+    if args.upper:
+        result['upper'] = upper_figures(stack, result['stored'])
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--devices', type=int, default=32)
+    parser.add_argument('--items', type=int, default=100)
+    parser.add_argument('--per-upload', type=int, default=200)
+    parser.add_argument('--parallel', type=int, default=16)
+    parser.add_argument('--seconds', type=int, default=20)
+    parser.add_argument('--rate', type=float, default=0, help='uploads per second in all; 0: as many as the platform takes')
+    parser.add_argument('--upper', action='store_true', help='with an upper platform that everything is forwarded to')
+    args = parser.parse_args()
+    stack = Stack(args.upper)
+    try:
+        result = measure(stack, args)
+    finally:
+        stack.down()
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    return 0 if result['complete'] and not result['errors'] else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""Who may call: certificates are judged in the handshake, identities before anything else is looked at."""
+import os
+import socket
+import ssl
+import warnings
+
+import nhjc
+from stack import StackCase, main, run, wait, BUILD
+from testdata import BASIC, POWER, readings
+
+TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+def handshake(client_of, version, cert=None, key=None):
+    """None when the server took the certificate, otherwise the name of its alert. Nothing is sent, so that the alert
+    cannot be lost behind a reset."""
+    platform = client_of
+    parts = nhjc.urllib.parse.urlsplit(platform.url)
+    context = nhjc.tls_context(platform.stack.env['NHJC_CA'], cert, key, version)
+    with socket.create_connection((parts.hostname, parts.port), timeout=30) as plain:
+        try:
+            with context.wrap_socket(plain, server_hostname=parts.hostname) as tls:
+                tls.settimeout(1)
+                try:
+                    tls.recv(1)  # TLS 1.3: the client has finished before the server judges its certificate
+                except TimeoutError:
+                    return None
+                return 'closed without an alert'
+        except ssl.SSLError as error:
+            return error.reason
+
+
+class Certificates(StackCase):
+    """Contract 7.1: unknown_ca, certificate_expired, certificate_revoked, certificate_required."""
+
+    def refused(self, alert, cert=None, key=None, tls12=None):
+        self.assertEqual(handshake(self.province, TLS13, cert, key), alert)
+        self.assertEqual(handshake(self.province, TLS12, cert, key), tls12 or alert)
+
+    def issue(self, number, *words):
+        """A certificate of its own folder: the enterprise's usual one stays as it is."""
+        code, out = nhjc.uscc(number), os.path.join(self.stack.dir, 'odd-%d' % number)
+        os.makedirs(out, exist_ok=True)
+        self.province.ctl('pki', 'issue', '--enterprise', code, '--out', out, *words)
+        return os.path.join(out, code + '.pem'), os.path.join(out, code + '.key')
+
+    def other_ca(self, number, *words):
+        """A certificate from a CA that nobody trusts, made with the same tool."""
+        out = os.path.join(self.stack.dir, 'foreign-%d' % number)
+        os.makedirs(out, exist_ok=True)
+        conf = os.path.join(out, 'ca.conf')
+        with open(conf, 'w') as file:
+            file.write('pki_dir = %s/pki\ndatabase = host=/nonexistent\n' % out)
+        ctl = [os.path.join(BUILD, 'bin', 'nhjcctl'), '-c', conf, 'pki']
+        run(*ctl, 'init', *words)
+        code = nhjc.uscc(number)
+        run(*ctl, 'issue', '--enterprise', code, '--out', out)
+        return os.path.join(out, code + '.pem'), os.path.join(out, code + '.key')
+
+    def test_a_trusted_certificate_passes(self):
+        code = self.stack.enterprise(1)
+        for version in (TLS12, TLS13):
+            self.assertIsNone(handshake(self.province, version, *self.province.certificate(code)))
+
+    def test_no_certificate(self):
+        self.refused('TLSV13_ALERT_CERTIFICATE_REQUIRED', tls12='SSLV3_ALERT_HANDSHAKE_FAILURE')
+        self.audited(1101, 'certificate')
+
+    def test_untrusted_certificate(self):
+        self.refused('TLSV1_ALERT_UNKNOWN_CA', *self.other_ca(2))
+        self.audited(1101, 'unknown_ca')
+
+    def test_a_false_ca_of_the_same_name_is_not_believed(self):
+        subject = run('openssl', 'x509', '-in', self.stack.env['NHJC_CA'], '-noout', '-subject', '-nameopt', 'multiline').stdout
+        name = [line.partition('=')[2].strip() for line in subject.splitlines() if 'commonName' in line][0]
+        cert, key = self.other_ca(3, '--name', name)
+        issuer = run('openssl', 'x509', '-in', cert, '-noout', '-issuer').stdout
+        self.assertIn(name, issuer)
+        alert = handshake(self.province, TLS13, cert, key)
+        self.assertIn(alert, ('TLSV1_ALERT_UNKNOWN_CA', 'TLSV1_ALERT_DECRYPT_ERROR', 'SSLV3_ALERT_BAD_CERTIFICATE'))
+
+    def test_expired_certificate(self):
+        self.refused('SSLV3_ALERT_CERTIFICATE_EXPIRED', *self.issue(4, '--expired'))
+        self.audited(1102, 'expired')
+
+    def test_revoked_certificate(self):
+        code = self.stack.enterprise(5)
+        cert, key = self.province.certificate(code)
+        self.assertIsNone(handshake(self.province, TLS13, cert, key))
+        self.province.ctl('pki', 'revoke', code)
+        self.province.ctl('reload')
+        wait(lambda: handshake(self.province, TLS13, cert, key) == 'SSLV3_ALERT_CERTIFICATE_REVOKED', 20, what='the revocation')
+        self.refused('SSLV3_ALERT_CERTIFICATE_REVOKED', cert, key)
+        self.audited(1102, 'revoked')
+
+    def test_old_tls_is_not_spoken(self):
+        context = nhjc.tls_context(self.stack.env['NHJC_CA'], *self.province.certificate(self.stack.enterprise(1)))
+        context.set_ciphers('ALL:@SECLEVEL=0')
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', DeprecationWarning)  # that they are deprecated is the point
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        parts = nhjc.urllib.parse.urlsplit(self.province.url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=30) as plain:
+            with self.assertRaises(ssl.SSLError) as caught:
+                context.wrap_socket(plain, server_hostname=parts.hostname)
+        self.assertEqual(caught.exception.reason, 'TLSV1_ALERT_PROTOCOL_VERSION')
+
+    def test_no_session_is_resumed(self):
+        """A resumed session would skip the certificate and the CRL (7.1)."""
+        cert, key = self.province.certificate(self.stack.enterprise(1))
+        parts = nhjc.urllib.parse.urlsplit(self.province.url)
+        for version in (TLS12, TLS13):
+            context, session = nhjc.tls_context(self.stack.env['NHJC_CA'], cert, key, version), None
+            for _ in range(2):
+                with socket.create_connection((parts.hostname, parts.port), timeout=30) as plain:
+                    with context.wrap_socket(plain, server_hostname=parts.hostname, session=session) as tls:
+                        tls.sendall(b'GET /services/access?wsdl HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+                        while tls.recv(65536):
+                            pass
+                        self.assertFalse(tls.session_reused)
+                        session = tls.session
+
+
+class Identities(StackCase):
+    """What a trusted certificate may do: 1101, 1103, 1104."""
+
+    def register(self, client, code):
+        return client.call('access', 'Register', ('enterpriseCode', code), ('regionCode', '420100'), ('deviceSerial', 'x'))
+
+    def test_a_certificate_without_identity_is_1101(self):
+        out = os.path.join(self.stack.dir, 'nameless')
+        os.makedirs(out, exist_ok=True)
+        self.province.ctl('pki', 'issue', '--client', 'somebody', '--out', out)
+        client = nhjc.Client(self.province.url, self.stack.env['NHJC_CA'], os.path.join(out, 'somebody.pem'), os.path.join(out, 'somebody.key'))
+        fault = self.fault(1101, self.register, client, nhjc.uscc(1))
+        self.assertEqual(fault.level, 'network')
+
+    def test_an_enterprise_acts_only_for_itself(self):
+        own, other = self.stack.device(10, BASIC), self.stack.device(11, BASIC)
+        self.fault(1103, self.register, own.client, other.enterprise)
+        body = nhjc.data(other.enterprise, other.id, readings(POWER, '2018-01-01 00:00', ['1']))
+        self.fault(1103, own.client.call, 'access', 'UploadData', *other.fields(body))
+        self.assertEqual(self.province.number("SELECT count(*) FROM upload u JOIN unit ON unit.id = u.unit_id WHERE unit.code = '%s'"
+                                              % other.enterprise), 0)
+
+    def test_1103_is_the_same_for_enterprises_that_do_not_exist(self):
+        own = self.stack.device(10, BASIC)
+        known = self.fault(1103, self.register, own.client, self.stack.enterprise(11))
+        unknown = self.fault(1103, self.register, own.client, nhjc.uscc(999999))
+        self.assertEqual(known.text.replace(nhjc.uscc(11), ''), unknown.text.replace(nhjc.uscc(999999), ''))
+
+    def test_an_enterprise_cannot_query_another(self):
+        own, other = self.stack.device(10, BASIC), self.stack.device(11, BASIC)
+        self.fault(1103, own.client.call, 'query', 'QueryData', ('enterpriseCode', other.enterprise), ('granularity', 'day'),
+                   ('from', '2018-01-01 00:00:00'), ('to', '2018-02-01 00:00:00'))
+
+    def test_an_enterprise_is_no_platform(self):
+        own = self.stack.device(10, BASIC)
+        with self.assertRaises(nhjc.Fault) as caught:
+            own.client.call('exchange', 'RegisterPlatform', ('platformCode', '420100'), ('platformName', 'x'))
+        self.assertIn(caught.exception.code, (1103, 1104))
+
+    def test_not_admitted_is_1104(self):
+        code = self.stack.enterprise(12, admit=False)
+        self.fault(1104, self.register, self.province.client(code), code)
+
+    def test_suspended_is_1104_and_comes_back(self):
+        device = self.stack.device(13, BASIC)
+        day = readings(POWER, '2018-01-01 00:00', ['1', '2'])
+        self.province.ctl('enterprise', 'suspend', device.enterprise)
+        refused = wait(lambda: self.refused_with(device, day), 10, what='the suspension')
+        self.assertEqual(refused, 1104)
+        self.province.ctl('enterprise', 'resume', device.enterprise)
+        wait(lambda: self.refused_with(device, day) is None, 10, what='the reinstatement')
+
+    def refused_with(self, device, records):
+        try:
+            device.upload(records)
+        except nhjc.Fault as fault:
+            return fault.code
+        return None
+
+    def test_refusals_are_audited(self):
+        own, other = self.stack.device(10, BASIC), self.stack.enterprise(11)
+        self.fault(1103, self.register, own.client, other)
+        wait(lambda: self.province.number("SELECT count(*) FROM audit_log WHERE actor = '%s' AND code = 1103" % own.enterprise),
+             10, what='the audit row')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,228 @@
+"""nhjc-sim as integrators use it: what it prints, how it ends, what its spool keeps."""
+import gzip
+import json
+import os
+import signal
+import subprocess
+
+import nhjc
+from stack import BUILD, StackCase, main, run, wait
+import compare
+from testdata import POWER, SUM, in_folder, readings
+
+SIM = os.path.join(BUILD, 'bin', 'nhjc-sim')
+
+
+class Simulator(StackCase):
+    def sim(self, number, *words, status=0, **more):
+        code = self.stack.enterprise(number)
+        done = run(*self.stack.simulator(code, *words, **more), check=False, env=self.stack.env)
+        self.assertEqual(done.returncode, status, done.stderr[-2000:])
+        return json.loads(done.stdout) if done.stdout else None, done.stderr
+
+    def test_plain_and_gzip_files_give_the_same(self):
+        csv = in_folder(self.stack, 'sim-400.csv', days=1)
+        packed = csv + '.gz'
+        with open(csv, 'rb') as file, gzip.open(packed, 'wb') as out:
+            out.write(file.read())
+        first, _ = self.sim(400, '--csv', csv)
+        second, _ = self.sim(400, '--csv', packed)
+        self.assertEqual((first['stored'], second['stored'], second['unchanged']), (576, 0, 576))
+
+    def test_every_encoding_and_digest_is_taken(self):
+        csv = in_folder(self.stack, 'sim-401.csv', days=1)
+        for encoding in ('identity', 'gzip'):
+            for digest in ('SHA-256', 'SM3'):
+                summary, _ = self.sim(401, '--csv', csv, '--encoding', encoding, '--digest', digest, '--again')
+                self.assertEqual(summary['readings'], 576)
+
+    def test_a_finished_source_is_not_sent_again(self):
+        csv = in_folder(self.stack, 'sim-402.csv', days=1)
+        self.sim(402, '--csv', csv)
+        summary, words = self.sim(402, '--csv', csv)
+        self.assertEqual(summary['uploads'], 0)
+        self.assertIn('was read up to 2018-01-29 23:45:00', words)
+        summary, _ = self.sim(402, '--csv', csv, '--again')
+        self.assertEqual((summary['unchanged'], summary['stored']), (576, 0))
+
+    def test_shapes_equal_their_printed_csv(self):
+        for number, shape in ((403, 'steel'), (404, 'glass'), (405, 'office')):
+            chosen = ['--shape', shape, '--from', '2024-02-27', '--to', '2024-03-03']
+            path = os.path.join(self.stack.dir, shape + '.csv')
+            with open(path, 'w') as file:
+                subprocess.run([SIM] + chosen + ['--print-csv'], stdout=file, check=True)
+            summary, _ = self.sim(number, *chosen)
+            self.assertEqual(summary['rejected'], 0)
+            self.province.rolled_up()
+            found, answers = compare.compare(path, nhjc.uscc(number), ['day', 'month', 'year'], env=self.stack.env)
+            self.assertEqual(found, [])
+            self.assertEqual(len({date for _, date in answers['province', 'day']}), 5)
+
+    def test_findings_are_shown_and_counted(self):
+        path = os.path.join(self.stack.dir, 'sim-406.csv')
+        with open(path, 'w') as file:
+            file.write('ts,usage_kwh\n2018-01-01 00:00,1\n2018-01-01 00:15,x\n2018-01-01 00:30,-3\n')
+        summary, words = self.sim(406, '--csv', path)
+        self.assertEqual((summary['stored'], summary['rejected']), (1, 2))
+        self.assertEqual(summary['findings'], {'3201': 1, '3206': 1})
+        self.assertIn('finding 3201 error', words)
+
+    def test_a_refusal_stops_with_the_platforms_words_and_keeps_the_spool(self):
+        csv = in_folder(self.stack, 'sim-407.csv', days=1)
+        code = nhjc.uscc(407)
+        self.stack.enterprise(407, admit=False)
+        done = run(*self.stack.simulator(code, '--csv', csv), check=False, env=self.stack.env)
+        self.assertEqual(done.returncode, 1)
+        summary = json.loads(done.stdout)
+        self.assertEqual(summary['refused']['code'], 1104)
+        self.assertRegex(summary['refused']['message'], r'[一-鿿].*[a-z]')
+        self.assertFalse(summary['complete'])
+        self.stack.enterprise(407)
+        summary, _ = self.sim(407, '--csv', csv)
+        self.assertEqual(summary['stored'], 576)
+
+    def test_another_enterprises_certificate_is_refused(self):
+        csv = in_folder(self.stack, 'sim-408.csv', days=1)
+        cert, key = self.province.certificate(self.stack.enterprise(409))
+        summary, _ = self.sim(408, '--csv', csv, '--cert', cert, '--key', key, status=1)
+        self.assertEqual(summary['refused']['code'], 1103)
+
+    def test_a_server_that_is_not_trusted_is_refused(self):
+        csv = in_folder(self.stack, 'sim-409.csv', days=1)
+        own = os.path.join(self.stack.dir, 'other-ca.pem')  # a leaf, without the CA behind it
+        with open(self.province.certificate(self.stack.enterprise(409))[0]) as file, open(own, 'w') as out:
+            out.write(file.read().partition('-----END CERTIFICATE-----')[0] + '-----END CERTIFICATE-----\n')
+        done = run(*self.stack.simulator(nhjc.uscc(409), '--csv', csv, '--ca', own), check=False, env=self.stack.env)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(json.loads(done.stdout)['uploads'], 0)
+
+    def test_an_outage_is_waited_for_and_the_spool_survives_a_stop(self):
+        csv = in_folder(self.stack, 'sim-410.csv', days=2)
+        self.sim(410, '--csv', csv, '--to', '2018-01-29 12:00')
+        self.province.stop()
+        try:
+            summary, _ = self.sim(410, '--csv', csv, '--give-up', 1, '--retry-min', 50, '--retry-max', 200, status=3)
+        finally:
+            self.province.start()
+        self.assertGreater(summary['spoolMessages'], 0)
+        self.assertEqual(summary['uploads'], 0)
+        ids = self.journal_ids(410)
+        summary, _ = self.sim(410, '--csv', csv)
+        self.assertEqual(summary['spoolMessages'], 0)
+        sent = {row[0] for row in self.province.sql("SELECT message_id FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s'" % nhjc.uscc(410))}
+        self.assertTrue(ids <= sent, 'the messages of the spool must arrive under their own ids')
+        self.province.rolled_up()
+        found, _ = compare.compare(csv, nhjc.uscc(410), ['day', 'month', 'year'], env=self.stack.env)
+        self.assertEqual(found, [])
+
+    def journal_ids(self, number):
+        with open(os.path.join(self.stack.dir, 'spool-' + nhjc.uscc(number), 'journal'), 'rb') as file:
+            lines = file.read().split(b'\n')
+        return {lines[i + 1][3:].decode() for i in range(len(lines) - 1) if lines[i].startswith(b'number=') and lines[i + 1].startswith(b'id=')}
+
+    def test_a_signal_ends_the_run_in_order(self):
+        csv = in_folder(self.stack, 'sim-411.csv', days=3)
+        code = self.stack.enterprise(411)
+        process = subprocess.Popen(self.stack.simulator(code, '--csv', csv, '--speed', 3600, '--per-upload', 12), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=self.stack.env)
+        count = "SELECT count(*) FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s'" % code
+        wait(lambda: self.province.number(count) >= 2, 60, what='the first uploads')
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 3, err)
+        done = json.loads(out)
+        self.assertGreater(done['uploads'], 0)
+        self.assertLess(done['readings'], 3 * 576)
+        self.sim(411, '--csv', csv)
+        self.province.rolled_up()
+        found, _ = compare.compare(csv, code, ['day', 'year'], env=self.stack.env)
+        self.assertEqual(found, [])
+
+    def test_the_speed_is_kept(self):
+        csv = in_folder(self.stack, 'sim-412.csv', days=1)
+        summary, _ = self.sim(412, '--csv', csv, '--to', '2018-01-29 02:15', '--speed', 3600, '--per-upload', 6)
+        self.assertEqual(summary['uploads'], 9)
+        self.assertGreaterEqual(summary['seconds'], 2.0)  # the ninth slot is due 8 × 900 s / 3600 after the first
+
+    def test_a_message_holds_whole_slots(self):
+        csv = in_folder(self.stack, 'sim-413.csv', days=1)
+        summary, _ = self.sim(413, '--csv', csv, '--per-upload', 200)
+        self.assertEqual(summary['uploads'], 3)  # 33 slots of 6 readings, three times
+        rows = self.province.sql("SELECT received FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s' ORDER BY received_at" % nhjc.uscc(413))
+        self.assertEqual(rows, [['198'], ['198'], ['180']])
+
+    def test_items_may_be_overridden(self):
+        path, items = os.path.join(self.stack.dir, 'sim-414.csv'), os.path.join(self.stack.dir, 'items-414.csv')
+        with open(path, 'w') as file:
+            file.write('ts,meter\n2018-01-01 00:00,100\n2018-01-01 01:00,130\n')
+        with open(items, 'w') as file:
+            file.write('column,dataCode,aggregation,name,unit\nmeter,%s,counter,总表,kWh\n' % POWER)
+        self.sim(414, '--csv', path, '--items', items)
+        self.province.rolled_up()
+        rows = nhjc.query_rows(self.province.client(), [nhjc.uscc(414)], 'day', '2018-01-01 00:00:00', '2018-01-02 00:00:00')
+        self.assertEqual([(r.get('value'), r.get('count')) for r in rows], [('30', '2')])
+
+    def test_wrong_use_is_told_and_ends_with_2(self):
+        for words in (['--nonsense'], ['--shape', 'cement', '--print-csv'], ['--csv', '/nonexistent', '--print-csv'], ['--csv', 'x', '--shape', 'glass']):
+            done = run(SIM, *words, check=False)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertTrue(done.stderr.startswith('nhjc-sim: '), done.stderr)
+
+
+class Encrypted(StackCase):
+    """Payload encryption with the key of the registration."""
+    options = 'payload_encryption = true'
+
+    def test_every_cipher_is_understood_and_the_archive_keeps_the_cipher_text(self):
+        csv = in_folder(self.stack, 'sim-420.csv', days=1)
+        code = self.stack.enterprise(420)
+        for i, cipher in enumerate(('SM4-CBC', 'AES-256-CBC', 'AES-256-GCM')):
+            words = ['--csv', csv, '--encryption', cipher, '--again'] + (['--encoding', 'identity'] if i else [])
+            summary = json.loads(run(*self.stack.simulator(code, *words), env=self.stack.env).stdout)
+            self.assertEqual((summary['readings'], summary['rejected'], summary['complete']), (576, 0, True))
+        kinds = self.province.sql("SELECT cipher, bool_or(position('energyData'::bytea IN content) > 0) FROM upload_payload GROUP BY cipher ORDER BY cipher")
+        self.assertEqual(kinds, [['1', 'f'], ['2', 'f'], ['3', 'f']])
+        self.province.rolled_up()
+        found, _ = compare.compare(csv, code, ['day'], env=self.stack.env)
+        self.assertEqual(found, [])
+
+    def test_a_wrong_key_or_a_changed_byte_is_2105(self):
+        device = self.stack.device(421, [SUM])
+        self.assertRegex(device.registration.get('secretKey'), '^[0-9a-f]{32}$')
+        plain = nhjc.data(device.enterprise, device.id, readings(POWER, '2018-01-01 00:00', ['1']))
+        for cipher in ('SM4-CBC', 'AES-256-CBC', 'AES-256-GCM'):
+            for content in (os.urandom(160), b'', plain[:7]):
+                fields = [(name, {'encryption': cipher, 'content': content}.get(name, value)) for name, value in device.fields(plain)]
+                answer = device.client.call('access', 'UploadData', *fields)
+                self.assertIn(answer.get('responseCode'), ('2104', '2105'))
+                if cipher == 'AES-256-GCM':
+                    self.code(answer, 2105)
+
+    def test_the_key_stands_in_no_log(self):
+        device = self.stack.device(421, [SUM])
+        with open(os.path.join(self.stack.dir, 'province', 'log')) as file:
+            self.assertNotIn(device.registration.get('secretKey'), file.read().lower())
+
+
+class Load(StackCase):
+    def test_the_load_is_stored_to_the_last_reading(self):
+        codes = run(SIM, '--print-enterprises', 3).stdout.split()
+        for code in codes:
+            self.province.ctl('enterprise', 'admit', code, '--name', '负载', '--region', '420100', '--industry', 'C3120')
+            self.province.ctl('pki', 'issue', '--enterprise', code, '--out', self.province.pki)
+        for items, per_upload in ((7, 20), (40, 10), (10, 10)):
+            done = run(SIM, '--load', '--url', self.province.url, '--ca', self.stack.env['NHJC_CA'], '--pki', self.province.pki, '--devices', 3,
+                       '--items', items, '--per-upload', per_upload, '--parallel', 2, '--seconds', 1, '--serial', 'load', '--from', '201%d-03-01' % (items % 9), env=self.stack.env)
+            result = json.loads(done.stdout)
+            self.assertEqual(result['errors'], [])
+            self.assertGreater(result['uploads'], 0)
+            self.assertEqual(result['stored'], result['uploads'] * per_upload)
+            stored = self.province.number("SELECT sum(stored) FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code IN ('%s')" % "','".join(codes))
+            frames = self.province.number("SELECT count(v) FROM reading_frame f JOIN unit ON unit.id = f.unit_id, unnest(f.value) v WHERE code IN ('%s')" % "','".join(codes))
+            self.assertEqual(frames, stored)
+        self.province.rolled_up(120)
+        self.province.verified('--enterprise', codes[0])
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,150 @@
+"""Random sequences of uploads against a simple model: readings, counts of every answer, corrections, quality figures.
+
+NHJC_STEPS: uploads of the sequence (default 120); NHJC_SEED repeats a run; both are printed.
+"""
+import os
+import random
+import sys
+import threading
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import nhjc
+from stack import StackCase, main
+import oracle
+
+STEPS = int(os.environ.get('NHJC_STEPS', '120'))
+SEED = int(os.environ.get('NHJC_SEED') or random.SystemRandom().randrange(10 ** 9))
+CODES = ['00000000100%d0080' % n for n in range(1, 6)]
+BEGIN = datetime(2022, 12, 29)
+DAYS = 5
+
+
+class Model:
+    """What one enterprise has sent, in the order of the commits."""
+
+    def __init__(self):
+        self.values, self.corrections, self.rejected = {}, [], {}
+
+    def take(self, record):
+        kind, code, ts, value, valid = record
+        if kind != 'good':
+            self.rejected[ts.date()] = self.rejected.get(ts.date(), 0) + 1
+            return 'rejected'
+        new, key = (oracle.round6(Decimal(value)), valid), (code, ts)
+        old = self.values.get(key)
+        if old == new:
+            return 'unchanged'
+        self.values[key] = new
+        if old is None:
+            return 'stored'
+        self.corrections.append((code, ts, old[0], new[0]))
+        return 'corrected'
+
+
+class Dice:
+    def __init__(self, seed, codes=CODES):
+        self.dice, self.codes, self.sent = random.Random(seed), codes, []
+
+    def record(self):
+        d = self.dice
+        ts = BEGIN + timedelta(minutes=15 * d.randrange(96 * DAYS))
+        kind = d.choice(['good'] * 20 + ['code', 'number', 'grid', 'scope'])
+        if self.sent and d.random() < 0.35:  # a key that was there before: the same or another value
+            old = d.choice(self.sent)
+            return old if d.random() < 0.4 else ('good', old[1], old[2], self.value(), d.random() > 0.2)
+        return (kind, d.choice(self.codes), ts, self.value(), d.random() > 0.1)
+
+    def value(self):
+        return self.dice.choice(('0', '1', '2.50', '-0.0000005', '%.4f' % (self.dice.random() * 1000), '12.3456785'))
+
+    def upload(self):
+        records = [self.record() for _ in range(self.dice.choice((0, 1, 3, 20, 150)))] or [self.record()]
+        self.sent += [r for r in records if r[0] == 'good']
+        return records
+
+
+def element(record):
+    kind, code, ts, value, valid = record
+    wrong = {'code': {'dataCode': '0000000010990080'}, 'number': {'dataValue': '1e3'}, 'scope': {'scope': 2},
+             'grid': {'statDate': (ts + timedelta(minutes=1)).strftime('%Y-%m-%d %H:%M:%S')}}.get(kind, {})
+    return {**nhjc.reading(code, ts, value, valid='true' if valid else 'false'), **wrong}
+
+
+class Properties(StackCase):
+    def items(self):
+        return [nhjc.collect_item(code, 'mean', 'x', period=900) for code in CODES]
+
+    def send(self, device, model, records, client=None):
+        fates = [model.take(r) for r in records]
+        answer = device.upload([element(r) for r in records], client=client)
+        seen = {name: answer.number('records' + name.capitalize()) for name in ('stored', 'unchanged', 'corrected', 'rejected')}
+        expected = {name: fates.count(name) for name in seen}
+        self.assertEqual(seen, expected, 'seed %d' % SEED)
+        self.assertEqual(answer.number('recordsReceived'), len(records))
+        self.assertEqual(answer.get('responseCode'), '2' if expected['rejected'] else '0')
+
+    def stored(self, device):
+        rows = nhjc.query_rows(self.province.client(), [device.enterprise], 'minute', '2022-01-01 00:00:00', '2024-01-01 00:00:00', page=997)
+        return {(row.get('dataCode'), row.get('statDate')): row.get('value') for row in rows}
+
+    def agree(self, device, models):
+        values = {k: v for m in models for k, v in m.values.items()}
+        expected = {(code, ts.strftime('%Y-%m-%d %H:%M:%S')): oracle.plain(v) for (code, ts), (v, valid) in values.items() if valid}
+        self.assertEqual(self.stored(device), expected, 'seed %d' % SEED)
+        lines = self.province.sql("SELECT i.data_code || ' ' || to_char(c.ts AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD HH24:MI') || ' ' || c.old_value "
+                                  "|| ' ' || c.new_value FROM correction c JOIN unit u ON u.id = c.unit_id JOIN collect_item i ON i.unit_id = c.unit_id "
+                                  "AND i.slot = c.slot WHERE u.code = '%s'" % device.enterprise)
+        log = sorted(line[0] for line in lines)
+        self.assertEqual(log, sorted('%s %s %d %d' % (code, ts.strftime('%Y-%m-%d %H:%M'), old.scaleb(6), new.scaleb(6))
+                                     for m in models for code, ts, old, new in m.corrections))
+        self.quality(device, models, values)
+
+    def quality(self, device, models, values):
+        self.province.rolled_up(120)
+        answer = self.province.client().call('query', 'QueryQuality', ('enterpriseCode', device.enterprise),
+                                             ('from', '2022-12-01 00:00:00'), ('to', '2023-02-01 00:00:00'))
+        self.code(answer, 0)
+        seen = {row.get('statDate')[:10]: row for row in answer.all('row')}
+        for n in range(DAYS):
+            day = (BEGIN + timedelta(days=n)).date()
+            keys = [k for k in values if k[1].date() == day]
+            valid = sum(1 for k in keys if values[k][1])
+            refused = sum(m.rejected.get(day, 0) for m in models)
+            row = seen[day.isoformat()]
+            got = [row.number(name) for name in ('late', 'onTime', 'rejected', 'received')]
+            self.assertEqual(got, [len(keys), 0, refused, len(keys) + refused], '%s seed %d' % (day, SEED))
+            self.assertEqual(row.get('successRate'), oracle.plain(oracle.ratio(valid, len(keys) + refused)))
+
+    def test_a_long_sequence_equals_the_model(self):
+        print('steps %d seed %d' % (STEPS, SEED), file=sys.stderr, flush=True)
+        device, model, dice = self.stack.device(300, self.items()), Model(), Dice(SEED)
+        for _ in range(STEPS):
+            self.send(device, model, dice.upload())
+        self.agree(device, [model])
+        self.province.verified('--enterprise', device.enterprise)
+
+    def test_concurrent_senders_of_different_items_do_not_disturb_each_other(self):
+        device = self.stack.device(301, self.items())
+        models, errors = [Model() for _ in CODES], []
+
+        def run(n):
+            try:
+                dice, client = Dice(SEED + n, [CODES[n]]), self.province.client(device.enterprise)
+                for _ in range(STEPS // 4):
+                    self.send(device, models[n], dice.upload(), client)
+            except BaseException as error:  # a thread's assertion is told by the test
+                errors.append(error)
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(len(CODES))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+        self.agree(device, models)
+        self.province.verified('--enterprise', device.enterprise)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,306 @@
+/* Energy accounting: from rows of rollup_day to standard coal, the enterprise's own coefficients, what is counted in
+ * the comprehensive consumption, restated periods. The worked examples are those of sql/README.md. */
+#include "dbtest.h"
+
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/clock.h"
+#include "db/migrate.h"
+#include "rollup/rollup.h"
+
+static void before(void)
+{
+    OK(caltime_set_zone("Asia/Shanghai"));
+    struct db *db = open_db();
+    OK(db_exec(db, "DROP SCHEMA public CASCADE; CREATE SCHEMA public"));
+    OK(db_migrate(db, NULL, NULL));
+    OK(db_exec(
+        db,
+        "INSERT INTO base_data (list, code, name, role, dic_version) VALUES ('data_usage', '20', '外供', 'supply_out', "
+        "2),"
+        " ('data_usage', '40', '回收利用', 'recovery', 2), ('data_usage', '50', '库存增加', 'stock_in', 2);"
+        "INSERT INTO unit (id, code, name, region_code, state, next_slot) VALUES"
+        " (1, '91420100000000001A', '水泥', '420100', 'accepted', 20),"
+        " (2, '91420100000000002B', '电厂', '420200', 'accepted', 20);"
+        "INSERT INTO collect_item (unit_id, slot, data_code, stat_type, name, unit, aggregation, period, scope, "
+        "input_type,"
+        " config_version) SELECT u, s, '00000000' || c, t, 'i', w, a, 900, 1, 4, 1 FROM (VALUES (1), (2)) x (u), "
+        "(VALUES"
+        " (0, '02330010', 0, 'kWh', 0), (1, '01010410', 0, 't', 0), (2, '02320020', 0, 'GJ', 0),"
+        " (3, '01010411', 0, 't', 0), (4, '02330030', 0, '万千瓦时', 0), (5, '02330060', 0, 'kWh', 0),"
+        " (6, '02370040', 0, 'GJ', 0), (7, '01010011', 0, 't', 0), (8, '02000011', 0, 'tce', 0),"
+        " (9, '05010480', 0, 'kgce/kg', 1), (10, '06330080', 1, '', 1), (11, '04010030', 0, 't', 0),"
+        " (12, '01010450', 0, 't', 0), (13, '02330099', 0, 'kWh', 0), (14, '09000180', 2, '万元', 0),"
+        " (15, '02320011', 0, 'm3', 0)) v (s, c, t, w, a);"
+        "SELECT partition_ensure('reading', m) FROM generate_series(timestamptz '2024-03-01', '2024-05-01', '1 month') "
+        "m;"
+        /* readings of one slot: an hour's reading is all there is of the day */
+        "CREATE FUNCTION put(u integer, at timestamptz, slot integer, v numeric, bad boolean DEFAULT false) RETURNS "
+        "void"
+        " LANGUAGE plpgsql AS $$ DECLARE a bigint[]; f smallint[]; BEGIN"
+        "  SELECT value, flag INTO a, f FROM reading_frame WHERE unit_id = u AND page = 0 AND ts = at;"
+        "  a := coalesce(a, array_fill(NULL::bigint, ARRAY[20])); f := coalesce(f, array_fill(0::smallint, ARRAY[20]));"
+        "  a[slot + 1] := v * 1000000; f[slot + 1] := bad::integer::smallint;"
+        "  INSERT INTO reading_frame VALUES (u, 0, at, a, f) ON CONFLICT (unit_id, page, ts) DO UPDATE SET value = a, "
+        "flag = f;"
+        "  INSERT INTO rollup_mark (unit_id, hour) VALUES (u, date_trunc('hour', at)); END $$;"
+        "CREATE FUNCTION tce(u integer, d timestamptz) RETURNS text LANGUAGE sql AS"
+        " $$ SELECT trim_scale(coalesce(sum(sign * tce), 0))::text FROM unit_energy_day WHERE unit_id = u AND ts = d "
+        "$$;"
+        "CREATE FUNCTION account(u integer, d timestamptz, e text, n text) RETURNS text LANGUAGE sql AS"
+        " $$ SELECT concat_ws(' ', quantity, measure, tce, co2, coefficient, own, sign) FROM unit_energy_day"
+        " WHERE unit_id = u AND ts = d AND energy = e AND usage = n $$"));
+    db_close(&db);
+}
+
+/* Until no mark is left: a changed coefficient makes new ones. */
+static void roll_up(struct db *db)
+{
+    struct registry *registry;
+    OK(registry_open(db, &registry));
+    for (int slices = 0; NUMBER(db, "SELECT count(*) FROM rollup_mark") > 0; slices++) {
+        bool left = false;
+        ck_assert_int_lt(slices, 100);
+        OK(rollup_slice(db, registry, 1 + slices % 2, 500, &left));
+    }
+    registry_close(&registry);
+}
+
+static int64_t differences(struct db *db, int32_t unit, bool repair)
+{
+    struct registry *registry;
+    struct buf report = BUF_INIT;
+    int64_t n = 0;
+    OK(registry_open(db, &registry));
+    OK(rollup_verify(db, registry, unit, 0, clock_now(), repair, &report, &n));
+    registry_close(&registry);
+    buf_free(&report);
+    return n;
+}
+
+#define TEXT_IS(db, expected, expression)                                                                              \
+    do {                                                                                                               \
+        struct db_rows *text_rows_ = ROWS(db, NULL, "SELECT (" expression ")::text");                                  \
+        ck_assert_str_eq(db_get_text(text_rows_, 0, 0), expected);                                                     \
+        db_rows_free(&text_rows_);                                                                                     \
+    } while (0)
+
+START_TEST(purchases_less_what_was_supplied_are_the_consumption)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 0, 120000), put(1, '2024-03-01 10:00', 1, 50),"
+                   " put(1, '2024-03-01 10:00', 2, 200)"));
+    roll_up(db);
+    TEXT_IS(db, "12 万千瓦时 14.748 68.436 1.229 f 1", "account(1, '2024-03-01', '023300', '10')");
+    TEXT_IS(db, "50 吨 35.715 87.0875 0.7143 f 1", "account(1, '2024-03-01', '010104', '10')");
+    TEXT_IS(db, "200 吉焦 6.824 22 0.03412 f -1", "account(1, '2024-03-01', '023200', '20')");
+    TEXT_IS(db, "43.639", "tce(1, '2024-03-01')");
+    TEXT_IS(db, "43.639", "SELECT tce FROM unit_consumption_month WHERE unit_id = 1 AND ts = '2024-03-01'");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(a_measured_consumption_replaces_the_balance_and_its_deductions_are_made_once)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(2, '2024-03-01 10:00', 1, 1200), put(2, '2024-03-01 10:00', 3, 1000),"
+                   " put(2, '2024-03-01 10:00', 4, 200), put(2, '2024-03-01 10:00', 5, 100000),"
+                   " put(2, '2024-03-01 10:00', 6, 500), put(2, '2024-03-01 10:00', 12, 200)"));
+    roll_up(db);
+    TEXT_IS(db, "1200 吨 857.16 2090.1 0.7143 f 0", "account(2, '2024-03-01', '010104', '10')");
+    TEXT_IS(db, "200 吨 142.86 348.35 0.7143 f 0", "account(2, '2024-03-01', '010104', '50')");
+    TEXT_IS(db, "1000 吨 714.3 1741.75 0.7143 f 1", "account(2, '2024-03-01', '010104', '11')");
+    TEXT_IS(db, "200 万千瓦时 245.8 1140.6 1.229 f -1", "account(2, '2024-03-01', '023300', '30')");
+    TEXT_IS(db, "500 吉焦 17.06 0 0.03412 f 0", "account(2, '2024-03-01', '023700', '40')");
+    TEXT_IS(db, "480.79", "tce(2, '2024-03-01')");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(a_kind_is_not_counted_beside_its_parent_nor_the_total_beside_energies)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 7, 10), put(1, '2024-03-01 10:00', 3, 4),"
+                   " put(1, '2024-03-01 10:00', 8, 99), put(1, '2024-03-02 10:00', 8, 99)"));
+    roll_up(db);
+    TEXT_IS(db, "7.143", "tce(1, '2024-03-01')");
+    TEXT_IS(db, "99", "tce(1, '2024-03-02')");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(a_unit_or_usage_that_says_nothing_is_kept_but_not_counted)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 13, 10000), put(1, '2024-03-01 10:00', 15, 7)"));
+    roll_up(db);
+    TEXT_IS(db, "1 万千瓦时 1.229 5.703 1.229 f 0", "account(1, '2024-03-01', '023300', '99')");
+    TEXT_IS(db, "7 m3 f 1", "account(1, '2024-03-01', '023200', '11')");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(own_coefficients_come_first_from_their_day_on_and_change_the_days_they_cover)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, ts + interval '10 hours', 3, 100), put(1, ts + interval '10 hours', 5, 10000)"
+                   " FROM generate_series(timestamptz '2024-03-01', '2024-03-10', '1 day') ts"));
+    roll_up(db);
+    TEXT_IS(db, "100 吨 71.43 174.175 0.7143 f 1", "account(1, '2024-03-05', '010104', '11')");
+    OK(db_exec(db, "SELECT put(1, '2024-03-04 08:00', 9, 0.5), put(1, '2024-03-04 09:00', 9, 0.6),"
+                   " put(1, '2024-03-08 09:00', 9, 0.7)"));
+    roll_up(db);
+    TEXT_IS(db, "100 吨 71.43 174.175 0.7143 f 1", "account(1, '2024-03-03', '010104', '11')");
+    TEXT_IS(db, "100 吨 55 174.175 0.55 t 1", "account(1, '2024-03-04', '010104', '11')");
+    TEXT_IS(db, "100 吨 55 174.175 0.55 t 1", "account(1, '2024-03-07', '010104', '11')");
+    TEXT_IS(db, "100 吨 70 174.175 0.7 t 1", "account(1, '2024-03-10', '010104', '11')");
+    OK(db_exec(db, "SELECT put(1, '2024-03-08 09:00', 9, 0.7, true)"));
+    roll_up(db);
+    TEXT_IS(db, "100 吨 55 174.175 0.55 t 1", "account(1, '2024-03-10', '010104', '11')");
+    OK(db_exec(db, "INSERT INTO reported_frame (unit_id, page, stat_type, ts, value) SELECT 1, 0, 1, '2024-03-06',"
+                   " array_fill(NULL::bigint, ARRAY[10]) || 1500000::bigint;"
+                   "INSERT INTO rollup_mark (unit_id, hour) VALUES (1, '2024-03-06')"));
+    roll_up(db);
+    TEXT_IS(db, "1 万千瓦时 1.229 5.703 1.229 f 1", "account(1, '2024-03-05', '023300', '60')");
+    TEXT_IS(db, "1 万千瓦时 1.5 5.703 1.5 t 1", "account(1, '2024-03-09', '023300', '60')");
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(a_changed_coefficient_of_base_data_marks_the_days_it_covers)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, ts + interval '10 hours', 5, 10000), put(1, ts + interval '10 hours', 3, 1)"
+                   " FROM generate_series(timestamptz '2024-03-01', '2024-03-10', '1 day') ts"));
+    roll_up(db);
+    OK(db_exec(
+        db,
+        "UPDATE base_data SET valid_to = '2024-03-05' WHERE list = 'energy_type' AND code = '3300' AND valid_to IS "
+        "NULL;"
+        "INSERT INTO base_data (list, code, name, parent_code, unit, coal_factor, co2_factor, valid_from, dic_version)"
+        " VALUES ('energy_type', '3300', '电力', '02', '万千瓦时', 3, 5, '2024-03-05', 2)"));
+    ck_assert_int_eq(differences(db, 1, false), 6);
+    ck_assert_int_eq(NUMBER(db, "SELECT coefficient_remark('2024-03-05', NULL, '3300')"), 6);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_mark"), 6);
+    roll_up(db);
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    TEXT_IS(db, "1 万千瓦时 1.229 5.703 1.229 f 1", "account(1, '2024-03-04', '023300', '60')");
+    TEXT_IS(db, "1 万千瓦时 3 5 3 f 1", "account(1, '2024-03-05', '023300', '60')");
+    TEXT_IS(db, "22.916", "SELECT sum(tce) FROM unit_energy_month WHERE energy = '023300'");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(an_import_of_coefficients_or_roles_changes_the_accounts)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 13, 10000)"));
+    roll_up(db);
+    TEXT_IS(db, "0", "tce(1, '2024-03-01')");
+    OK(db_exec(db, "SELECT base_data_import('data_usage', '[{\"code\": \"99\", \"name\": \"消费\", \"role\": "
+                   "\"consumption\"}]', NULL, '2026-01-01', false, true)"));
+    roll_up(db);
+    TEXT_IS(db, "1.229", "tce(1, '2024-03-01')");
+    OK(db_exec(db, "SELECT base_data_import('energy_type', '[{\"code\": \"3300\", \"coal_factor\": 4}]', '2024-01-01',"
+                   " '2026-01-01', false, true)"));
+    roll_up(db);
+    TEXT_IS(db, "4", "tce(1, '2024-03-01')");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(a_changed_coefficient_reaches_days_whose_readings_have_expired)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10000)"));
+    roll_up(db);
+    OK(db_exec(db, "DROP TABLE reading_frame_202403;"
+                   "UPDATE base_data SET coal_factor = 2 WHERE list = 'energy_type' AND code = '3300'"));
+    ck_assert_int_eq(NUMBER(db, "SELECT coefficient_remark(NULL, NULL)"), 1);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_mark"), 0);
+    TEXT_IS(db, "2", "tce(1, '2024-03-01')");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(verify_finds_and_repairs_accounts)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10000), put(1, '2024-03-02 10:00', 5, 20000)"));
+    roll_up(db);
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    OK(db_exec(db, "UPDATE unit_energy_day SET tce = 9 WHERE ts = '2024-03-01'; DELETE FROM unit_energy_day WHERE ts = "
+                   "'2024-03-02';"
+                   "INSERT INTO unit_energy_day SELECT unit_id, ts + interval '2 days', energy, usage, quantity, "
+                   "measure, tce, co2,"
+                   " coefficient, own, sign FROM unit_energy_day"));
+    ck_assert_int_eq(differences(db, 1, true), 3);
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    TEXT_IS(db, "3.687", "SELECT tce FROM unit_consumption_month WHERE unit_id = 1");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(an_account_goes_with_its_last_reading)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10000)"));
+    roll_up(db);
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10000, true)"));
+    roll_up(db);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM unit_energy_day"), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM unit_energy_month"), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM unit_consumption_month"), 0);
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(intensity_is_standard_coal_per_product_and_per_value)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 1000000), put(1, '2024-03-01 10:00', 11, 400);"
+                   "INSERT INTO reported_frame (unit_id, page, stat_type, ts, value) SELECT 1, 0, 2, '2024-03-01',"
+                   " array_fill(NULL::bigint, ARRAY[14]) || 50000000::bigint"));
+    roll_up(db);
+    TEXT_IS(db, "product 0100 400 t 122.9 0.30725|value 0001 50 万元 122.9 2.458",
+            "SELECT string_agg(concat_ws(' ', kind, code, quantity, measure, tce, tce_per_unit), '|' ORDER BY kind)"
+            " FROM unit_intensity(1, '2024-01-01', '2025-01-01')");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(only_periods_that_were_over_and_had_a_value_are_restated)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10), put(1, '2024-03-01 11:00', 10, 1);"
+                   "SELECT partition_ensure('reading', now()), put(1, date_trunc('hour', now()), 5, 1)"));
+    roll_up(db);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM restatement"), 0);
+    OK(db_exec(
+        db,
+        "INSERT INTO correction (unit_id, upload_id, received_at, ordinal, slot, stat_type, ts, old_value, old_flag,"
+        " new_value, new_flag) VALUES (1, 77, now(), 0, 5, 0, '2024-03-01 10:00', 10000000, 0, 12500000, 0);"
+        "SELECT put(1, '2024-03-01 10:00', 5, 12.5), put(1, date_trunc('hour', now()), 5, 2)"));
+    roll_up(db);
+    TEXT_IS(db, "1 5 10 12.5 1 1 77|2 5 10 12.5 1 1 77|3 5 10 12.5 1 1 77",
+            "SELECT string_agg(concat_ws(' ', granularity, slot, old_value, new_value, old_n, new_n, upload_id), '|'"
+            " ORDER BY granularity) FROM restatement");
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 12.5, true)"));
+    roll_up(db);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM restatement WHERE new_value IS NULL AND old_value = 12.5"), 3);
+    db_close(&db);
+}
+END_TEST
+
+DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consumption,
+            a_measured_consumption_replaces_the_balance_and_its_deductions_are_made_once,
+            a_kind_is_not_counted_beside_its_parent_nor_the_total_beside_energies,
+            a_unit_or_usage_that_says_nothing_is_kept_but_not_counted,
+            own_coefficients_come_first_from_their_day_on_and_change_the_days_they_cover,
+            a_changed_coefficient_of_base_data_marks_the_days_it_covers,
+            an_import_of_coefficients_or_roles_changes_the_accounts,
+            a_changed_coefficient_reaches_days_whose_readings_have_expired, verify_finds_and_repairs_accounts,
+            an_account_goes_with_its_last_reading, intensity_is_standard_coal_per_product_and_per_value,
+            only_periods_that_were_over_and_had_a_value_are_restated)

@@ -1,0 +1,437 @@
+/* One upload, one transaction, and what it adds up to: ingest and rollup against a real database. */
+#include "dbtest.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "db/migrate.h"
+#include "ingest/config_upload.h"
+#include "ingest/ingest.h"
+#include "rollup/rollup.h"
+#include "validate/flags.h"
+
+#define CODE "914201007581234560"
+#define DEVICE "0123456789abcdef0123456789abcdef"
+
+static void before(void)
+{
+    OK(caltime_set_zone("Asia/Shanghai"));
+    payload_init();
+    struct db *db = open_db();
+    OK(db_exec(db, "DROP SCHEMA public CASCADE; CREATE SCHEMA public"));
+    OK(db_migrate(db, NULL, NULL));
+    OK(db_exec(db,
+               "INSERT INTO unit (code, name, region_code, state) VALUES ('" CODE "', 'w', '420100', 'accepted');"
+               "INSERT INTO device (unit_id, serial, device_id) SELECT id, 's', '" DEVICE "' FROM unit;"
+               "INSERT INTO destination (name) VALUES ('upper');"
+               "INSERT INTO collect_item (unit_id, slot, data_code, stat_type, name, aggregation, period, scope, "
+               "input_type, config_version) SELECT u.id, s, lpad(s::text, 16, '0'), 0, 'i', a, 900, 1, 4, 1 "
+               "FROM unit u, (VALUES (0, 0), (1, 1), (2, 2), (200, 0)) v(s, a);"
+               "INSERT INTO collect_item (unit_id, slot, data_code, stat_type, name, aggregation, period, scope, "
+               "input_type, config_version) SELECT u.id, 3, lpad('0', 16, '0'), 1, 'd', 0, 900, 1, 4, 1 FROM unit u;"
+               "UPDATE unit SET next_slot = 201"));
+    db_close(&db);
+}
+
+struct bench {
+    struct db *db;
+    struct registry *registry;
+    struct ingest *ingest;
+    struct arena *arena;
+    struct unit *unit;
+};
+
+static struct bench open_bench(void)
+{
+    struct bench b = {.db = open_db(), .arena = arena_new(0)};
+    OK(registry_open(b.db, &b.registry));
+    OK(registry_unit(b.registry, b.db, CODE, &b.unit));
+    ck_assert_ptr_nonnull(b.unit);
+    struct ingest_config config = {.registry = b.registry,
+                                   .limits = &PAYLOAD_LIMITS_DEFAULT,
+                                   .max_plain = 1 << 26,
+                                   .future_ms = 300000,
+                                   .destinations = {1},
+                                   .destination_count = 1};
+    OK(ingest_new(&config, b.db, &b.ingest));
+    return b;
+}
+
+static void close_bench(struct bench *b)
+{
+    unit_release(&b->unit);
+    ingest_free(&b->ingest);
+    registry_close(&b->registry);
+    arena_free(&b->arena);
+    db_close(&b->db);
+}
+
+static char *document(struct arena *a, const char *records)
+{
+    return arena_printf(a,
+                        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<energyData xmlns=\"urn:nhjc:data:v1\" "
+                        "enterpriseCode=\"" CODE "\" deviceId=\"" DEVICE
+                        "\" uploadDate=\"2026-11-20 10:16:02\">\n%s</energyData>",
+                        records);
+}
+
+static const char *record(struct arena *a, int slot, const char *date, const char *value, const char *more)
+{
+    return arena_printf(a,
+                        "<data dataCode=\"%016d\" statType=\"0\" statDate=\"%s\" dataValue=\"%s\" inputType=\"4\" "
+                        "scope=\"1\" %s/>\n",
+                        slot, date, value, more);
+}
+
+static void upload(struct bench *b, const char *id, const char *xml, struct upload_answer *answer)
+{
+    unsigned char digest[32];
+    char hex[65];
+    OK(envelope_digest(DIGEST_SHA_256, xml, strlen(xml), digest));
+    for (int i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    struct upload_request q = {.via = VIA_DEVICE,
+                               .sender_code = CODE,
+                               .sender_id = b->unit->id,
+                               .message_id = id,
+                               .device_id = DEVICE,
+                               .enterprise_code = CODE,
+                               .content_encoding = "identity",
+                               .encryption = "none",
+                               .digest_method = "SHA-256",
+                               .digest = arena_strdup(b->arena, hex),
+                               .content = xml,
+                               .content_len = strlen(xml),
+                               .peer = "127.0.0.1:1"};
+    ingest_upload(b->ingest, &q, b->arena, answer);
+}
+
+static void roll(struct bench *b)
+{
+    bool left = true;
+    while (left)
+        OK(rollup_slice(b->db, b->registry, b->unit->id, 16, &left));
+}
+
+static void check_clean(struct bench *b)
+{
+    struct buf report = BUF_INIT;
+    int64_t differences = -1;
+    OK(rollup_verify(b->db, b->registry, b->unit->id, INT64_MIN / 2, INT64_MAX / 2, false, &report, &differences));
+    ck_assert_msg(differences == 0, "%s", buf_str(&report));
+    buf_free(&report);
+}
+
+#define COUNT_IS(b, n, sql) ck_assert_int_eq(NUMBER((b)->db, sql), n)
+
+START_TEST(an_upload_is_stored_once_and_a_replay_gets_the_first_answer)
+{
+    struct bench b = open_bench();
+    struct upload_answer first, again;
+    char *xml = document(b.arena, arena_printf(b.arena, "%s%s%s", record(b.arena, 0, "2024-03-01 00:00:00", "1.5", ""),
+                                               record(b.arena, 200, "2024-03-01 00:00:00", "2", ""),
+                                               record(b.arena, 77, "2024-03-01 00:00:00", "3", "")));
+    upload(&b, "m1", xml, &first);
+    ck_assert_msg(first.code == 2, "%d %s", first.code, first.message);
+    ck_assert_int_eq(first.received, 3);
+    ck_assert_int_eq(first.stored, 2);
+    ck_assert_int_eq(first.rejected, 1);
+    ck_assert_int_eq(first.findings.at[0].code, 3101);
+    ck_assert_int_eq(first.findings.at[0].line, 5);
+    upload(&b, "m1", xml, &again);
+    ck_assert(again.duplicate);
+    ck_assert_str_eq(again.upload_id, first.upload_id);
+    ck_assert_int_eq(again.code, 2);
+    ck_assert_int_eq(again.stored, 2);
+    ck_assert_uint_eq(again.findings.count, first.findings.count);
+    ck_assert_str_eq(again.findings.at[0].message, first.findings.at[0].message);
+    COUNT_IS(&b, 2, "SELECT count(*) FROM reading_frame");
+    COUNT_IS(&b, 1, "SELECT count(*) FROM upload");
+    COUNT_IS(&b, 1, "SELECT count(*) FROM outbox");
+    COUNT_IS(&b, 1, "SELECT count(*) FROM upload_payload WHERE rejected = '{2}'");
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(the_same_message_id_with_other_content_is_2107)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1", document(b.arena, record(b.arena, 0, "2024-03-01 00:00:00", "1", "")), &a);
+    ck_assert_int_eq(a.code, 0);
+    upload(&b, "m1", document(b.arena, record(b.arena, 0, "2024-03-01 00:00:00", "2", "")), &a);
+    ck_assert_int_eq(a.code, 2107);
+    ck_assert_str_eq(a.upload_id, "");
+    COUNT_IS(&b, 1000000, "SELECT value[1] FROM reading_frame");
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(corrections_by_value_and_validity_are_logged_and_rolled_up)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1",
+           document(b.arena, arena_printf(b.arena, "%s%s", record(b.arena, 0, "2024-03-01 00:00:00", "1", ""),
+                                          record(b.arena, 0, "2024-03-01 00:15:00", "2", ""))),
+           &a);
+    roll(&b);
+    COUNT_IS(&b, 3000000, "SELECT total[1] FROM rollup_year WHERE page = 0");
+    upload(&b, "m2",
+           document(b.arena, arena_printf(b.arena, "%s%s%s", record(b.arena, 0, "2024-03-01 00:00:00", "1.000000", ""),
+                                          record(b.arena, 0, "2024-03-01 00:15:00", "5", ""),
+                                          record(b.arena, 1, "2024-03-01 00:15:00", "-7.5", ""))),
+           &a);
+    ck_assert_int_eq(a.unchanged, 1);
+    ck_assert_int_eq(a.corrected, 1);
+    ck_assert_int_eq(a.stored, 1);
+    roll(&b);
+    COUNT_IS(&b, 6000000, "SELECT total[1] FROM rollup_month WHERE page = 0");
+    COUNT_IS(&b, 1, "SELECT count(*) FROM correction WHERE old_value = 2000000 AND new_value = 5000000");
+    upload(&b, "m3", document(b.arena, record(b.arena, 0, "2024-03-01 00:15:00", "5", "valid=\"false\"")), &a);
+    ck_assert_int_eq(a.corrected, 1);
+    roll(&b);
+    COUNT_IS(&b, 1000000, "SELECT total[1] FROM rollup_day WHERE page = 0");
+    COUNT_IS(&b, 1, "SELECT bad[1] FROM rollup_day WHERE page = 0");
+    check_clean(&b);
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(registers_are_recomputed_around_late_readings_gaps_and_resets)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1",
+           document(b.arena, arena_printf(b.arena, "%s%s%s", record(b.arena, 2, "2024-03-01 00:00:00", "100", ""),
+                                          record(b.arena, 2, "2024-03-05 10:00:00", "160", ""),
+                                          record(b.arena, 2, "2024-06-01 10:00:00", "20", ""))),
+           &a);
+    ck_assert_int_eq(a.stored, 3);
+    roll(&b);
+    COUNT_IS(&b, 60000000, "SELECT total[3] FROM rollup_year");
+    COUNT_IS(&b, 3, "SELECT n[3] FROM rollup_year");
+    COUNT_IS(&b, 1, "SELECT nd[3] FROM rollup_year");
+    upload(&b, "m2", document(b.arena, record(b.arena, 2, "2024-04-01 00:00:00", "200", "")), &a);
+    roll(&b); /* late: credited to April, and June's step is measured from it: still a reset */
+    COUNT_IS(&b, 100000000, "SELECT total[3] FROM rollup_year");
+    upload(&b, "m3", document(b.arena, record(b.arena, 2, "2024-05-01 00:00:00", "5", "")), &a);
+    roll(&b); /* now June's 20 follows May's 5 */
+    COUNT_IS(&b, 115000000, "SELECT total[3] FROM rollup_year");
+    COUNT_IS(&b, 15000000, "SELECT total[3] FROM rollup_month WHERE ts = '2024-06-01 00:00:00+08'");
+    check_clean(&b);
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(a_late_reading_changes_exactly_the_periods_it_touches)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    struct buf all = BUF_INIT;
+    char date[32];
+    for (int day = 1; day <= 28; day++) {
+        snprintf(date, sizeof date, "2016-02-%02d 23:45:00", day);
+        buf_append_str(&all, record(b.arena, 0, date, "1", ""));
+    }
+    upload(&b, "m1", document(b.arena, buf_str(&all)), &a);
+    buf_free(&all);
+    roll(&b);
+    COUNT_IS(&b, 28, "SELECT count(*) FROM rollup_hour");
+    upload(&b, "m2", document(b.arena, record(b.arena, 0, "2016-02-10 23:30:00", "0.000001", "")), &a);
+    roll(&b);
+    COUNT_IS(&b, 1, "SELECT count(*) FROM rollup_hour WHERE revision = 2");
+    COUNT_IS(&b, 1, "SELECT count(*) FROM rollup_day WHERE revision = 2");
+    COUNT_IS(&b, 28000001, "SELECT total[1] FROM rollup_year");
+    COUNT_IS(&b, 0, "SELECT count(*) FROM rollup_mark");
+    check_clean(&b);
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(reported_values_stay_apart)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1",
+           document(b.arena, "<data dataCode=\"0000000000000000\" statType=\"1\" statDate=\"2024-03-01 00:00:00\" "
+                             "dataValue=\"9\" inputType=\"5\" scope=\"1\"/>"),
+           &a);
+    ck_assert_msg(a.code == 0, "%s", a.message);
+    COUNT_IS(&b, 1, "SELECT count(*) FROM reported_frame");
+    COUNT_IS(&b, 0, "SELECT count(*) FROM rollup_mark");
+    upload(&b, "m2",
+           document(b.arena, "<data dataCode=\"0000000000000000\" statType=\"1\" statDate=\"2024-03-01 00:00:00\" "
+                             "dataValue=\"9.5\" inputType=\"5\" scope=\"1\"/>"),
+           &a);
+    ck_assert_int_eq(a.corrected, 1);
+    COUNT_IS(&b, 9500000, "SELECT value[4] FROM reported_frame");
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(repair_puts_right_what_verify_finds)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1", document(b.arena, record(b.arena, 0, "2024-03-01 00:00:00", "1", "")), &a);
+    roll(&b);
+    OK(db_exec(b.db, "UPDATE rollup_day SET total = '{7}'; DELETE FROM rollup_hour; UPDATE rollup_year SET n = '{5}'"));
+    struct buf report = BUF_INIT;
+    int64_t differences = 0;
+    OK(rollup_verify(b.db, b.registry, b.unit->id, INT64_MIN / 2, INT64_MAX / 2, true, &report, &differences));
+    ck_assert_int_eq(differences, 3);
+    ck_assert_ptr_nonnull(strstr(buf_str(&report), "year"));
+    buf_free(&report);
+    check_clean(&b);
+    close_bench(&b);
+}
+END_TEST
+
+static bool has_finding(const struct upload_answer *a, int code, int64_t line)
+{
+    for (size_t i = 0; i < a->findings.count; i++)
+        if (a->findings.at[i].code == code && a->findings.at[i].line == line)
+            return true;
+    return false;
+}
+
+START_TEST(registers_running_backwards_are_suspect_but_count)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1", document(b.arena, record(b.arena, 2, "2024-03-01 00:00:00", "100", "")), &a);
+    upload(&b, "m2", document(b.arena, record(b.arena, 2, "2024-03-01 00:15:00", "99", "")), &a);
+    ck_assert_int_eq(a.code, 0);
+    ck_assert_int_eq(a.suspect, 1);
+    ck_assert(has_finding(&a, 3207, 3));
+    COUNT_IS(&b, FLAG_BACKWARDS | FLAG_LATE, "SELECT flag[3] FROM reading_frame WHERE ts = '2024-03-01 00:15:00+08'");
+    roll(&b);
+    COUNT_IS(&b, 2, "SELECT n[3] FROM rollup_hour");
+    upload(&b, "m2", document(b.arena, record(b.arena, 2, "2024-03-01 00:15:00", "99", "")), &a);
+    ck_assert(a.duplicate && a.suspect == 1 && has_finding(&a, 3207, 3));
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(jumps_and_stuck_values_are_flagged_where_thresholds_are_set)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "UPDATE unit SET jump_limit = 50000000; UPDATE collect_item SET stuck_count = 3 WHERE slot = 1"));
+    db_close(&db);
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1",
+           document(b.arena, arena_printf(b.arena, "%s%s%s", record(b.arena, 0, "2024-03-01 00:00:00", "1", ""),
+                                          record(b.arena, 0, "2024-03-01 00:15:00", "51", ""),
+                                          record(b.arena, 0, "2024-03-01 00:30:00", "101.000001", ""))),
+           &a);
+    ck_assert_int_eq(a.suspect, 1);
+    ck_assert(has_finding(&a, 3204, 5));
+    upload(&b, "m2",
+           document(b.arena, arena_printf(b.arena, "%s%s", record(b.arena, 1, "2024-03-01 00:00:00", "7", ""),
+                                          record(b.arena, 1, "2024-03-01 00:15:00", "7", ""))),
+           &a);
+    ck_assert_int_eq(a.suspect, 0);
+    upload(&b, "m3", document(b.arena, record(b.arena, 1, "2024-03-01 00:30:00", "7.0", "")), &a);
+    ck_assert_int_eq(a.suspect, 1);
+    ck_assert(has_finding(&a, 3205, 3));
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(process_parts_beyond_the_plant_are_suspect)
+{
+    struct db *db = open_db();
+    OK(db_exec(db,
+               "UPDATE collect_item SET data_code = '0000000002330011' WHERE slot = 0;"
+               "UPDATE collect_item SET data_code = '0100000002330011', scope = 2, aggregation = 0 WHERE slot = 1;"
+               "UPDATE collect_item SET data_code = '0200000002330011', scope = 2, aggregation = 0 WHERE slot = 2"));
+    db_close(&db);
+    struct bench b = open_bench();
+    struct upload_answer a;
+#define PART(code, scope, value)                                                                                       \
+    "<data dataCode=\"" code "\" statType=\"0\" statDate=\"2024-03-01 00:00:00\" dataValue=\"" value                   \
+    "\" inputType=\"4\" scope=\"" scope "\"/>\n"
+    upload(&b, "m1", document(b.arena, PART("0000000002330011", "1", "10") PART("0100000002330011", "2", "10")), &a);
+    ck_assert_msg(a.code == 0 && a.suspect == 0, "%s", a.message);
+    upload(&b, "m2", document(b.arena, PART("0200000002330011", "2", "0.000001")), &a);
+    ck_assert_int_eq(a.suspect, 1);
+    ck_assert(has_finding(&a, 3401, 3));
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(reported_values_far_from_computed_ones_are_warned_about)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1", document(b.arena, record(b.arena, 0, "2024-03-01 00:00:00", "100", "")), &a);
+#define DAY(value)                                                                                                     \
+    "<data dataCode=\"0000000000000000\" statType=\"1\" statDate=\"2024-03-01 00:00:00\" dataValue=\"" value           \
+    "\" inputType=\"5\" scope=\"1\"/>\n"
+    upload(&b, "m2", document(b.arena, DAY("105")), &a);
+    ck_assert(a.code == 0 && !has_finding(&a, 3402, 3));
+    upload(&b, "m3", document(b.arena, DAY("105.000001")), &a);
+    ck_assert(a.code == 0 && a.suspect == 0 && has_finding(&a, 3402, 3));
+    close_bench(&b);
+}
+END_TEST
+
+/* ---- two connections ---- */
+
+struct sender {
+    pthread_t thread;
+    const char *id;
+    int first;
+    struct upload_answer last;
+    int stored, duplicates;
+};
+
+static void *send_twenty(void *arg)
+{
+    struct sender *s = arg;
+    struct bench b = open_bench();
+    for (int i = 0; i < 20; i++) {
+        char date[32], id[32];
+        int k = s->first ? 19 - i : i; /* opposite orders */
+        snprintf(date, sizeof date, "2024-03-%02d 00:00:00", 1 + k);
+        snprintf(id, sizeof id, "%s%d", s->id ? s->id : "", k);
+        upload(&b, id, document(b.arena, record(b.arena, s->id ? 0 : s->first, date, "1", "")), &s->last);
+        ck_assert_msg(s->last.code == 0, "%s", s->last.message);
+        s->stored += s->last.stored;
+        s->duplicates += s->last.duplicate;
+    }
+    close_bench(&b);
+    return NULL;
+}
+
+START_TEST(the_same_uploads_at_once_from_two_connections_are_stored_once)
+{
+    struct sender s[2] = {{.id = "same", .first = 0}, {.id = "same", .first = 1}};
+    for (int i = 0; i < 2; i++)
+        pthread_create(&s[i].thread, NULL, send_twenty, &s[i]);
+    for (int i = 0; i < 2; i++)
+        pthread_join(s[i].thread, NULL);
+    struct bench b = open_bench();
+    ck_assert_int_eq(s[0].duplicates + s[1].duplicates, 20);
+    COUNT_IS(&b, 20, "SELECT count(*) FROM receipt");
+    COUNT_IS(&b, 20, "SELECT sum(stored)::bigint FROM upload");
+    roll(&b);
+    check_clean(&b);
+    close_bench(&b);
+}
+END_TEST
+
+DBTEST_MAIN("ingest", before, an_upload_is_stored_once_and_a_replay_gets_the_first_answer,
+            the_same_message_id_with_other_content_is_2107, corrections_by_value_and_validity_are_logged_and_rolled_up,
+            registers_are_recomputed_around_late_readings_gaps_and_resets,
+            a_late_reading_changes_exactly_the_periods_it_touches, reported_values_stay_apart,
+            repair_puts_right_what_verify_finds, registers_running_backwards_are_suspect_but_count,
+            jumps_and_stuck_values_are_flagged_where_thresholds_are_set, process_parts_beyond_the_plant_are_suspect,
+            reported_values_far_from_computed_ones_are_warned_about,
+            the_same_uploads_at_once_from_two_connections_are_stored_once)

@@ -1,0 +1,1088 @@
+#include "net_client.h"
+
+#define GET_ECHO "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"
+#define GET_HOLD "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* ---- who is let in ---- */
+
+START_TEST(a_known_client_is_answered_over_tls_1_2_and_1_3)
+{
+    static const struct {
+        int version;
+        const char *name;
+    } rows[] = {{TLS1_2_VERSION, "TLSv1.2"}, {TLS1_3_VERSION, "TLSv1.3"}};
+    struct fixture f;
+    fixture_up(&f);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct client c = client_open(&f, "client", rows[i].version);
+        ck_assert_str_eq(SSL_get_version(c.ssl), rows[i].name);
+        client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+        client_free(&c);
+    }
+    ck_assert_int_eq(f.note_count, 0);
+    fixture_down(&f);
+}
+END_TEST
+
+struct refused_row {
+    const char *client; /* certificate; NULL: none */
+    int alert12, alert13;
+    const char *reason;
+    int code;
+    const char *subject;
+};
+
+static const struct refused_row refused_rows[] = {
+    {NULL, SSL_AD_HANDSHAKE_FAILURE, SSL_AD_CERTIFICATE_REQUIRED, "certificate_required", 1101, ""},
+    {"expired", SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_EXPIRED, "certificate_expired", 1102, "CN=expired"},
+    {"future", SSL_AD_BAD_CERTIFICATE, SSL_AD_BAD_CERTIFICATE, "certificate_not_yet_valid", 1102, "CN=future"},
+    {"revoked", SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_REVOKED, "certificate_revoked", 1102, "CN=revoked"},
+    {"stranger", SSL_AD_UNKNOWN_CA, SSL_AD_UNKNOWN_CA, "unknown_ca", 1101, "CN=stranger"},
+    {"impostor", SSL_AD_UNKNOWN_CA, SSL_AD_UNKNOWN_CA, "unknown_ca", 1101, "CN=impostor"},
+    {"bare_impostor", SSL_AD_UNKNOWN_CA, SSL_AD_UNKNOWN_CA, "unknown_ca", 1101, "CN=bare_impostor"},
+    {"self", SSL_AD_UNKNOWN_CA, SSL_AD_UNKNOWN_CA, "unknown_ca", 1101, "CN=self"},
+    {"server", SSL_AD_UNSUPPORTED_CERTIFICATE, SSL_AD_UNSUPPORTED_CERTIFICATE, "wrong_purpose", 1101, "CN=server"},
+};
+
+static void issue_bad_certificates(const struct pki *p)
+{
+    pki_issue(
+        p, (struct pki_spec){.file = "expired", .issuer = &p->root, .cn = "expired", .from = -2 * PKI_DAY, .to = -60});
+    pki_issue(p, (struct pki_spec){.file = "future", .issuer = &p->root, .cn = "future", .from = 3600});
+    pki_issue(p, (struct pki_spec){.file = "stranger", .issuer = &p->rogue, .cn = "stranger"});
+    pki_issue(p, (struct pki_spec){.file = "impostor", .issuer = &p->fake, .cn = "impostor"});
+    pki_issue(p,
+              (struct pki_spec){.file = "bare_impostor", .issuer = &p->bare_fake, .cn = "bare_impostor", .bare = true});
+    pki_issue(p, (struct pki_spec){.file = "self", .cn = "self"});
+}
+
+static void check_refused(struct fixture *f, const struct refused_row *r, int version, int n)
+{
+    struct client c = client_new(f, r->client, version);
+    int alert = client_refusal(&c), wanted = version == TLS1_2_VERSION ? r->alert12 : r->alert13;
+    struct refused_note note = fixture_refused(f, n);
+    ck_assert_msg(alert == wanted, "%s: alert %d instead of %d", r->reason, alert, wanted);
+    ck_assert_str_eq(note.reason, r->reason);
+    ck_assert_str_eq(note.subject, r->subject);
+    ck_assert_int_eq(note.code, r->code);
+    client_free(&c);
+}
+
+START_TEST(a_certificate_that_does_not_hold_is_refused_with_its_alert_reason_and_code)
+{
+    struct fixture f;
+    fixture_up(&f);
+    issue_bad_certificates(&f.pki);
+    int n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(refused_rows); i++) {
+        check_refused(&f, &refused_rows[i], TLS1_2_VERSION, n++);
+        check_refused(&f, &refused_rows[i], TLS1_3_VERSION, n++);
+    }
+    ck_assert_int_eq(f.note_count, n);
+    ck_assert_int_eq(atomic_load(&f.served), 0);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(an_old_crl_lets_nobody_in_and_does_not_blame_the_client)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    ck_assert_int_eq(unlink(f.crl), 0);
+    pki_crl(&f.pki, "crl.pem", &f.pki.root, 0, -60);
+    fixture_start(&f);
+    struct client c = client_new(&f, "client", TLS1_3_VERSION);
+    ck_assert_int_eq(client_refusal(&c), SSL_AD_CERTIFICATE_UNKNOWN);
+    ck_assert_str_eq(fixture_refused(&f, 0).reason, "crl_expired");
+    ck_assert_int_eq(fixture_refused(&f, 0).code, 1102);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_crl_signed_by_somebody_else_lets_nobody_in)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    ck_assert_int_eq(unlink(f.crl), 0);
+    pki_crl(&f.pki, "crl.pem", &f.pki.bare_fake, 0, PKI_DAY); /* the root's name, another key */
+    fixture_start(&f);
+    struct client c = client_new(&f, "client", TLS1_3_VERSION);
+    ck_assert_int_eq(client_refusal(&c), SSL_AD_CERTIFICATE_UNKNOWN);
+    ck_assert_str_eq(fixture_refused(&f, 0).reason, "crl_invalid");
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+static void issue_below_intermediate(const struct pki *p)
+{
+    pki_issue(p, (struct pki_spec){.file = "below", .issuer = &p->inter, .cn = "below", .serial = 30});
+    pki_issue(p, (struct pki_spec){.file = "below_revoked", .issuer = &p->inter, .cn = "below_revoked", .serial = 31});
+}
+
+START_TEST(a_client_whose_own_issuer_has_no_crl_is_refused)
+{
+    struct fixture f;
+    fixture_up(&f);
+    issue_below_intermediate(&f.pki);
+    struct client c = client_new(&f, "below", TLS1_3_VERSION);
+    ck_assert_int_eq(client_refusal(&c), SSL_AD_CERTIFICATE_UNKNOWN);
+    ck_assert_str_eq(fixture_refused(&f, 0).reason, "crl_missing");
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(an_intermediate_that_no_crl_covers_does_not_break_logins)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    ck_assert_int_eq(unlink(f.crl), 0);
+    pki_crl(&f.pki, "crl.pem", &f.pki.inter, 31, PKI_DAY); /* none of the root, which issued the intermediate */
+    issue_below_intermediate(&f.pki);
+    fixture_start(&f);
+    struct client c = client_open(&f, "below", TLS1_3_VERSION);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_free(&c);
+    c = client_new(&f, "below_revoked", TLS1_3_VERSION);
+    ck_assert_int_eq(client_refusal(&c), SSL_AD_CERTIFICATE_REVOKED);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_revoked_intermediate_takes_its_clients_with_it)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    ck_assert_int_eq(unlink(f.crl), 0);
+    pki_crl(&f.pki, "crl.pem", &f.pki.inter, 0, PKI_DAY);
+    pki_crl(&f.pki, "crl.pem", &f.pki.root, 2, PKI_DAY); /* the intermediate's serial */
+    issue_below_intermediate(&f.pki);
+    fixture_start(&f);
+    struct client c = client_new(&f, "below", TLS1_3_VERSION);
+    ck_assert_int_eq(client_refusal(&c), SSL_AD_CERTIFICATE_REVOKED);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(an_intermediate_may_be_trusted_without_its_root)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    snprintf(f.ca, sizeof(f.ca), "%s/inter.pem", f.pki.dir);
+    f.config.tls.crl_file = NULL;
+    issue_below_intermediate(&f.pki);
+    fixture_start(&f);
+    struct client c = client_open(&f, "below", TLS1_3_VERSION);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_free(&c);
+    c = client_new(&f, "client", TLS1_3_VERSION); /* of the root, which is not trusted here */
+    ck_assert_int_eq(client_refusal(&c), SSL_AD_UNKNOWN_CA);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(tls_below_1_2_and_weak_ciphers_are_refused)
+{
+    static const char *const weak[] = {"AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA",
+                                       "ECDHE-ECDSA-AES128-CCM8"};
+    struct fixture f;
+    fixture_up(&f);
+    long long before = metric_read("nhjc_tls_refused_total{reason=\"protocol_version\"}");
+    struct client c = client_new(&f, "client", TLS1_1_VERSION);
+    ck_assert_int_eq(client_refusal(&c), SSL_AD_PROTOCOL_VERSION);
+    client_free(&c);
+    ck_assert(metric_reaches("nhjc_tls_refused_total{reason=\"protocol_version\"}", before + 1));
+    for (size_t i = 0; i < ARRAY_LEN(weak); i++) {
+        c = client_new(&f, "client", TLS1_2_VERSION);
+        ck_assert_int_eq(SSL_set_cipher_list(c.ssl, weak[i]), 1);
+        ck_assert_int_eq(client_refusal(&c), SSL_AD_HANDSHAKE_FAILURE);
+        client_free(&c);
+    }
+    ck_assert_int_eq(f.note_count, 0); /* not about certificates: not for the audit log */
+    fixture_down(&f);
+}
+END_TEST
+
+static int sessions_given;
+
+static int count_session(SSL *ssl, SSL_SESSION *session)
+{
+    (void)ssl;
+    (void)session;
+    sessions_given++;
+    return 0;
+}
+
+START_TEST(no_session_can_be_resumed)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    struct fixture f;
+    fixture_up(&f);
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        sessions_given = 0;
+        struct client c = client_new(&f, "client", versions[i]);
+        SSL_CTX_set_session_cache_mode(c.ctx, SSL_SESS_CACHE_CLIENT);
+        SSL_CTX_sess_set_new_cb(c.ctx, count_session);
+        ck_assert_int_eq(SSL_connect(c.ssl), 1);
+        client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+        SSL_SESSION *session = SSL_get1_session(c.ssl);
+        ck_assert_int_eq(SSL_SESSION_has_ticket(session), 0);
+        client_free(&c);
+        ck_assert_msg(versions[i] == TLS1_2_VERSION || sessions_given == 0, "a TLS 1.3 ticket was given");
+        c = client_new(&f, "client", versions[i]);
+        SSL_set_session(c.ssl, session);
+        ck_assert_int_eq(SSL_connect(c.ssl), 1);
+        ck_assert_int_eq(SSL_session_reused(c.ssl), 0);
+        client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+        client_free(&c);
+        SSL_SESSION_free(session);
+    }
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(renegotiation_is_refused)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", TLS1_2_VERSION);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    SSL_renegotiate(c.ssl);
+    ck_assert_int_le(SSL_do_handshake(c.ssl), 0);
+    ck_assert_int_eq(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_NO_RENEGOTIATION);
+    ERR_clear_error();
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(plain_http_is_told_apart_and_closed)
+{
+    struct fixture f;
+    fixture_up(&f);
+    long long before = metric_read("nhjc_tls_refused_total{reason=\"not_tls\"}");
+    int fd = client_socket(&f);
+    ck_assert_int_eq(send(fd, GET_ECHO, strlen(GET_ECHO), 0), (ssize_t)strlen(GET_ECHO));
+    ck_assert_int_ge(socket_until_closed(fd, 5000), 0);
+    close(fd);
+    ck_assert(metric_reaches("nhjc_tls_refused_total{reason=\"not_tls\"}", before + 1));
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(the_worker_reads_the_certificate_as_text)
+{
+    struct fixture f;
+    fixture_up(&f);
+    pki_issue(&f.pki, (struct pki_spec){.file = "rich",
+                                        .issuer = &f.pki.root,
+                                        .cn = "武汉钢铁",
+                                        .uid = "91420100",
+                                        .uid2 = "420000",
+                                        .san = "URI:urn:nhjc:unit:7,DNS:x",
+                                        .serial = 255});
+    struct client c = client_open(&f, "rich", 0);
+    client_expect(&c, "GET /who HTTP/1.1\r\nHost: a\r\n\r\n", 200,
+                  "cn=1:武汉钢铁 uid=2:91420100,420000 uri=1:urn:nhjc:unit:7 "
+                  "subject=UID=420000,UID=91420100,CN=武汉钢铁 issuer=CN=Test Root serial=ff fingerprint=64");
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+/* ---- requests ---- */
+
+START_TEST(one_connection_serves_one_request_after_the_other)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_expect(&c, "POST /echo?x=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 200,
+                  "POST /echo?x=1 hello");
+    client_expect(&c,
+                  "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+                  200, "POST /echo? abc");
+    client_expect(&c, "DELETE /echo HTTP/1.1\r\nHost: a\r\n\r\n", 200, "OTHER /echo? ");
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(requests_sent_ahead_are_answered_in_order)
+{
+    enum { AHEAD = 2000 };
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    struct buf all = BUF_INIT;
+    for (int i = 0; i < AHEAD; i++) {
+        buf_printf(&all, "POST /echo?%d HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", i);
+    }
+    ck_assert_int_eq(SSL_write(c.ssl, all.data, (int)all.len), (int)all.len);
+    for (int i = 0; i < AHEAD; i++) {
+        char wanted[64];
+        struct answer a = client_read_answer(&c, false);
+        snprintf(wanted, sizeof(wanted), "POST /echo?%d abc", i);
+        ENSURE_MSG(a.status == 200 && strcmp(buf_str(&a.body), wanted) == 0, "%d: %d %s", i, a.status,
+                   buf_str(&a.body));
+        buf_free(&a.body);
+    }
+    buf_free(&all);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_request_may_come_byte_by_byte)
+{
+    static const char text[] = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    for (size_t i = 0; i < strlen(text); i++) {
+        ck_assert_int_eq(SSL_write(c.ssl, text + i, 1), 1);
+    }
+    struct answer a = client_read_answer(&c, false);
+    ck_assert_str_eq(buf_str(&a.body), "POST /echo? hello");
+    buf_free(&a.body);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(who_waits_for_continue_is_told_to_go_on_or_not_to)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    client_send(&c, "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    struct answer a = client_read_answer(&c, false);
+    ck_assert_int_eq(a.status, 100);
+    client_expect(&c, "hello", 200, "POST /echo? hello");
+    client_expect(&c, "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n", 413,
+                  "413 body_too_large\n");
+    client_expect_close(&c);
+    client_free(&c);
+    c = client_open(&f, "client", 0);
+    client_expect(&c, "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nContent-Length: 5\r\n\r\n", 417,
+                  "417 expectation\n");
+    client_expect_close(&c);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(unreadable_requests_are_answered_and_the_connection_closed_in_good_order)
+{
+    static const struct {
+        const char *request;
+        int status;
+        const char *body;
+    } rows[] = {
+        {"GET / HTTP/1.1\r\nX: y\r\n\r\n", 400, "400 host_missing\n"},
+        {"GET / HTTP/1.1\nHost: a\n\n", 400, "400 bare_lf\n"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+         "400 ambiguous_length\n"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Encoding: br\r\n\r\nx", 415,
+         "415 content_encoding\n"},
+        {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505, "505 version\n"},
+    };
+    struct fixture f;
+    fixture_up(&f);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct client c = client_open(&f, "client", 0);
+        client_expect(&c, rows[i].request, rows[i].status, rows[i].body);
+        client_expect_close(&c);
+        client_free(&c);
+    }
+    ck_assert_int_eq(atomic_load(&f.served), 0);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_client_that_goes_on_sending_still_reads_that_its_body_is_too_large)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    char *body = mem_alloc(1 << 16);
+    client_send(&c, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2097152\r\n\r\n");
+    struct pollfd answered = {.fd = c.fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&answered, 1, 10000), 1); /* refused, and the server has shut its side */
+    usleep(50000);
+    for (int i = 0; i < 32; i++) { /* a reset would fail these */
+        ck_assert_int_eq(SSL_write(c.ssl, body, 1 << 16), 1 << 16);
+    }
+    struct answer a = client_read_answer(&c, false);
+    ck_assert_int_eq(a.status, 413);
+    client_expect_close(&c);
+    buf_free(&a.body);
+    mem_free(body);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_large_answer_arrives_whole)
+{
+    enum { SIZE = 9000001 };
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    client_send(&c, "GET /big?9000001 HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct answer a = client_read_answer(&c, false);
+    ck_assert_int_eq(a.status, 200);
+    ck_assert_uint_eq(a.body.len, SIZE);
+    for (size_t i = 0; i < a.body.len; i++) {
+        ENSURE(a.body.data[i] == 'x');
+    }
+    buf_free(&a.body);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(head_gets_the_length_and_no_body)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    client_send(&c, "HEAD /big?100 HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct answer a = client_read_answer(&c, true);
+    ck_assert_int_eq(a.status, 200);
+    ck_assert_ptr_nonnull(strstr(a.head, "Content-Length: 100\r\n"));
+    ck_assert_ptr_null(strstr(a.head, "Server:"));
+    client_expect(&c, GET_ECHO, 200, "GET /echo? "); /* nothing of a body lay between */
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(the_connection_ends_when_either_side_asks_for_it)
+{
+    static const char *const requests[] = {
+        "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET /echo HTTP/1.0\r\n\r\n",
+        "GET /close HTTP/1.1\r\nHost: a\r\n\r\n",
+    };
+    struct fixture f;
+    fixture_up(&f);
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        struct client c = client_open(&f, "client", 0);
+        client_send(&c, requests[i]);
+        struct answer a = client_read_answer(&c, false);
+        ck_assert_int_eq(a.status, 200);
+        ck_assert_ptr_nonnull(strstr(a.head, "Connection: close\r\n"));
+        buf_free(&a.body);
+        client_expect_close(&c);
+        client_free(&c);
+    }
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_client_that_shuts_its_side_after_the_request_still_gets_the_answer)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    client_send(&c, "GET /big?3000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert_int_eq(shutdown(c.fd, SHUT_WR), 0);
+    struct answer a = client_read_answer(&c, false);
+    ck_assert_int_eq(a.status, 200);
+    ck_assert_uint_eq(a.body.len, 3000000);
+    buf_free(&a.body);
+    client_expect_close(&c);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+/* ---- limits ---- */
+
+START_TEST(a_full_queue_is_told_and_the_connection_stays_usable)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.max_inflight = 1;
+    fixture_start(&f);
+    struct client held = client_open(&f, "client", 0), queued = client_open(&f, "client", 0),
+                  third = client_open(&f, "client", 0);
+    client_send(&held, GET_HOLD);
+    fixture_wait_held(&f); /* the only worker is busy */
+    long long before = metric_read("nhjc_net_requests_total");
+    client_send(&queued, GET_ECHO);
+    ck_assert(metric_reaches("nhjc_net_requests_total", before + 1)); /* the only place is taken */
+    client_send(&third, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    struct answer a = client_read_answer(&third, false);
+    ck_assert_int_eq(a.status, 503);
+    ck_assert_ptr_nonnull(strstr(a.head, "Retry-After: "));
+    ck_assert_ptr_null(strstr(a.head, "Connection: close"));
+    buf_free(&a.body);
+    fixture_release(&f);
+    a = client_read_answer(&queued, false);
+    ck_assert_int_eq(a.status, 200);
+    buf_free(&a.body);
+    client_expect(&third, GET_ECHO, 200, "GET /echo? ");
+    client_free(&held);
+    client_free(&queued);
+    client_free(&third);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(hundreds_of_requests_ahead_of_a_full_queue_are_each_told)
+{
+    enum { AHEAD = 400 };
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.max_inflight = 1;
+    fixture_start(&f);
+    struct client held = client_open(&f, "client", 0), queued = client_open(&f, "client", 0),
+                  many = client_open(&f, "client", 0);
+    client_send(&held, GET_HOLD);
+    fixture_wait_held(&f);
+    long long before = metric_read("nhjc_net_requests_total");
+    client_send(&queued, GET_ECHO);
+    ck_assert(metric_reaches("nhjc_net_requests_total", before + 1));
+    struct buf all = BUF_INIT;
+    for (int i = 0; i < AHEAD; i++) {
+        buf_append_str(&all, GET_ECHO);
+    }
+    ck_assert_int_eq(SSL_write(many.ssl, all.data, (int)all.len), (int)all.len);
+    for (int i = 0; i < AHEAD; i++) {
+        struct answer a = client_read_answer(&many, false);
+        ENSURE_MSG(a.status == 503, "%d: %d", i, a.status);
+        buf_free(&a.body);
+    }
+    buf_free(&all);
+    client_free(&held);
+    client_free(&queued);
+    client_free(&many);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(bodies_beyond_the_memory_for_them_are_put_off)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.body_memory = 100000;
+    fixture_start(&f);
+    struct client c = client_open(&f, "client", 0);
+    char *text = mem_printf("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n%0200000d", 0);
+    client_send(&c, text);
+    struct answer a = client_read_answer(&c, false);
+    ck_assert_int_eq(a.status, 503);
+    ck_assert_str_eq(buf_str(&a.body), "503 body_memory\n");
+    ck_assert_ptr_nonnull(strstr(a.head, "Retry-After: "));
+    buf_free(&a.body);
+    client_free(&c);
+    mem_free(text);
+    text = mem_printf("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n%090000d", 0);
+    c = client_open(&f, "client", 0);
+    for (int i = 0; i < 5; i++) { /* memory comes back with every answer */
+        client_send(&c, text);
+        a = client_read_answer(&c, false);
+        ck_assert_int_eq(a.status, 200);
+        ck_assert_uint_eq(a.body.len, strlen("POST /echo? ") + 90000);
+        buf_free(&a.body);
+    }
+    mem_free(text);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(one_connection_too_many_is_closed_at_once)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.max_connections = 2;
+    fixture_start(&f);
+    long long before = metric_read("nhjc_net_overflow_total");
+    struct client a = client_open(&f, "client", 0), b = client_open(&f, "client", 0);
+    int fd = client_socket(&f);
+    ck_assert_int_ge(socket_until_closed(fd, 5000), 0);
+    close(fd);
+    ck_assert_int_eq(metric_read("nhjc_net_overflow_total"), before + 1);
+    client_expect(&a, GET_ECHO, 200, "GET /echo? ");
+    client_free(&a);
+    client_expect(&b, GET_ECHO, 200, "GET /echo? ");
+    client_free(&b);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(five_hundred_silent_sockets_do_not_delay_a_known_client)
+{
+    enum { SILENT = 500 };
+    struct fixture f;
+    fixture_up(&f);
+    int fds[SILENT];
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = client_socket(&f);
+        if (i % 2) { /* some begin to speak TLS and stop */
+            ENSURE(send(fds[i], "\x16\x03\x01\x02\x00\x01", 6, 0) == 6);
+        }
+    }
+    int64_t start = clock_monotonic();
+    struct client c = client_open(&f, "client", 0);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    ck_assert_int_lt((clock_monotonic() - start) / 1000000, 1000);
+    client_free(&c);
+    for (int i = 0; i < SILENT; i++) {
+        close(fds[i]);
+    }
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_handshake_that_does_not_end_is_cut)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.handshake_ms = 200;
+    fixture_start(&f);
+    long long before = metric_read("nhjc_tls_refused_total{reason=\"timeout\"}");
+    int fd = client_socket(&f);
+    int64_t ms = socket_until_closed(fd, 5000);
+    ck_assert_int_ge(ms, 190);
+    ck_assert_int_lt(ms, 2000);
+    close(fd);
+    ck_assert_int_eq(metric_read("nhjc_tls_refused_total{reason=\"timeout\"}"), before + 1);
+    fixture_down(&f);
+}
+END_TEST
+
+/* Sends the text's bytes one by one, 20 ms apart, until an answer comes. */
+static int64_t drip(struct client *c, const char *text)
+{
+    int64_t start = clock_monotonic();
+    for (; *text; text++) {
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        ck_assert_int_eq(SSL_write(c->ssl, text, 1), 1);
+        if (poll(&p, 1, 20) > 0) {
+            break;
+        }
+    }
+    return (clock_monotonic() - start) / 1000000;
+}
+
+START_TEST(a_header_that_drips_is_cut)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.handshake_ms = 400;
+    fixture_start(&f);
+    struct client c = client_open(&f, "client", 0);
+    char *text = mem_printf("GET / HTTP/1.1\r\nHost: a\r\nX: %0400d", 0);
+    int64_t ms = drip(&c, text);
+    ck_assert_int_ge(ms, 390);
+    ck_assert_int_lt(ms, 3000);
+    client_expect(&c, "", 408, "408 header_timeout\n");
+    client_expect_close(&c);
+    mem_free(text);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_body_that_drips_is_cut_whatever_length_it_promised)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.body_ms = 400;
+    fixture_start(&f);
+    struct client c = client_open(&f, "client", 0);
+    char *text = mem_printf("%0400d", 0);
+    client_send(&c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    int64_t ms = drip(&c, text);
+    ck_assert_int_ge(ms, 390);
+    ck_assert_int_lt(ms, 3000);
+    client_expect(&c, "", 408, "408 body_timeout\n");
+    client_expect_close(&c);
+    mem_free(text);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_body_that_flows_earns_its_time)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.body_ms = 500;
+    f.config.limits.body_ms_per_64k = 5000;
+    fixture_start(&f);
+    struct client c = client_open(&f, "client", 0);
+    char *text = mem_printf("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 70005\r\n\r\n%070000d", 0);
+    client_send(&c, text);
+    usleep(900000); /* over the base, within what 64 KB have earned */
+    client_send(&c, "hello");
+    struct answer a = client_read_answer(&c, false);
+    ck_assert_int_eq(a.status, 200);
+    buf_free(&a.body);
+    mem_free(text);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(an_idle_connection_is_ended_in_good_order)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.idle_ms = 200;
+    fixture_start(&f);
+    long long before = metric_read("nhjc_net_idle_closed_total");
+    struct client c = client_open(&f, "client", 0);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_expect_close(&c);
+    ck_assert_int_eq(metric_read("nhjc_net_idle_closed_total"), before + 1);
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_peer_that_does_not_read_its_answer_is_cut)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.write_ms = 300;
+    fixture_start(&f);
+    long long before = metric_read("nhjc_net_write_timeout_total");
+    struct client c = client_open(&f, "client", 0);
+    client_send(&c, "GET /big?30000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    ck_assert(metric_reaches("nhjc_net_write_timeout_total", before + 1));
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_peer_that_leaves_while_it_is_served_harms_nobody)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client gone = client_open(&f, "client", 0), other = client_open(&f, "client", 0);
+    client_send(&gone, GET_HOLD);
+    fixture_wait_held(&f);
+    struct linger reset = {.l_onoff = 1};
+    setsockopt(gone.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(gone.fd); /* a reset */
+    gone.fd = -1;
+    client_free(&gone);
+    fixture_release(&f);
+    client_expect(&other, GET_ECHO, 200, "GET /echo? ");
+    client_free(&other);
+    struct client half = client_open(&f, "client", 0);
+    long long before = metric_read("nhjc_net_truncated_total");
+    client_send(&half, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    client_free(&half); /* in the middle of its request */
+    ck_assert(metric_reaches("nhjc_net_truncated_total", before + 1));
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_peer_that_leaves_in_the_middle_of_a_large_answer_harms_nobody)
+{
+    struct fixture f;
+    fixture_up(&f);
+    for (int i = 0; i < 5; i++) {
+        struct client c = client_open(&f, "client", 0);
+        char some[1000];
+        client_send(&c, "GET /big?20000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+        ck_assert_int_gt(SSL_read(c.ssl, some, sizeof(some)), 0);
+        client_free(&c);
+    }
+    struct client c = client_open(&f, "client", 0);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_peer_that_asks_for_new_keys_without_end_is_cut)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", TLS1_3_VERSION);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    bool cut = false;
+    for (int i = 0; i < 100000 && !cut; i++) {
+        SSL_key_update(c.ssl, SSL_KEY_UPDATE_REQUESTED);
+        cut = SSL_do_handshake(c.ssl) != 1;
+    }
+    ck_assert(cut);
+    ERR_clear_error();
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+/* ---- operation ---- */
+
+START_TEST(a_reloaded_crl_refuses_new_connections_and_leaves_open_ones_alone)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    ck_assert_int_eq(unlink(f.crl), 0);
+    pki_crl(&f.pki, "crl.pem", &f.pki.root, 20, PKI_DAY); /* "client" */
+    struct result r = net_reload_tls(f.server, &f.config.tls);
+    ck_assert_msg(result_ok(r), "%s", r.text);
+    struct client late = client_new(&f, "client", TLS1_3_VERSION);
+    ck_assert_int_eq(client_refusal(&late), SSL_AD_CERTIFICATE_REVOKED);
+    client_free(&late);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+static void expect_reload_error(struct fixture *f, const char *words)
+{
+    struct result r = net_reload_tls(f->server, &f->config.tls);
+    ck_assert_int_eq(r.kind, ERR_SENDER);
+    ck_assert_msg(strstr(r.text, words), "%s", r.text);
+    struct client c = client_open(f, "client", 0);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_free(&c);
+}
+
+START_TEST(a_reload_that_fails_changes_nothing_and_names_the_file)
+{
+    struct fixture f;
+    fixture_up(&f);
+    snprintf(f.cert, sizeof(f.cert), "%s/absent.pem", f.pki.dir);
+    expect_reload_error(&f, "certificate ");
+    snprintf(f.cert, sizeof(f.cert), "%s/server.pem", f.pki.dir);
+    snprintf(f.key, sizeof(f.key), "%s/root.key", f.pki.dir);
+    expect_reload_error(&f, "root.key");
+    snprintf(f.key, sizeof(f.key), "%s/server.key", f.pki.dir);
+    pki_write_text(&f.pki, "empty.pem", "");
+    snprintf(f.ca, sizeof(f.ca), "%s/empty.pem", f.pki.dir);
+    expect_reload_error(&f, "CA bundle");
+    snprintf(f.ca, sizeof(f.ca), "%s/root.pem", f.pki.dir);
+    snprintf(f.crl, sizeof(f.crl), "%s/empty.pem", f.pki.dir);
+    expect_reload_error(&f, "CRL");
+    pki_write_text(&f.pki, "damaged.pem", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
+    snprintf(f.crl, sizeof(f.crl), "%s/damaged.pem", f.pki.dir);
+    expect_reload_error(&f, "CRL");
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(the_days_left_of_certificate_and_crl_are_measured)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    pki_crl(&f.pki, "crl.pem", &f.pki.rogue, 0, 3600); /* the earliest of several counts */
+    fixture_start(&f);
+    ck_assert_int_gt(metric_read("nhjc_tls_crl_seconds_left"), 3500);
+    ck_assert_int_le(metric_read("nhjc_tls_crl_seconds_left"), 3600);
+    ck_assert_int_gt(metric_read("nhjc_tls_certificate_seconds_left"), PKI_DAY - 100);
+    ck_assert_int_le(metric_read("nhjc_tls_certificate_seconds_left"), PKI_DAY);
+    ck_assert_int_eq(unlink(f.crl), 0);
+    pki_crl(&f.pki, "crl.pem", &f.pki.root, 0, 2 * PKI_DAY);
+    ck_assert(result_ok(net_reload_tls(f.server, &f.config.tls)));
+    ck_assert_int_gt(metric_read("nhjc_tls_crl_seconds_left"), 2 * PKI_DAY - 100);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(connections_come_and_go_without_a_trace)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.loops = 2;
+    fixture_start(&f);
+    long long before = metric_read("nhjc_net_accepted_total");
+    for (int i = 0; i < 150; i++) {
+        struct client c = client_open(&f, "client", i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
+        if (i % 3) {
+            client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+        }
+        if (i % 5 == 0) {
+            SSL_shutdown(c.ssl);
+        }
+        client_free(&c);
+    }
+    ck_assert_int_eq(metric_read("nhjc_net_accepted_total"), before + 150);
+    int64_t until = clock_monotonic() + INT64_C(10000000000);
+    while (metric_read("nhjc_net_connections") > 0 && clock_monotonic() < until) {
+        usleep(10000);
+    }
+    ck_assert_int_eq(metric_read("nhjc_net_connections"), 0);
+    fixture_down(&f);
+}
+END_TEST
+
+struct caller {
+    struct fixture *f;
+    pthread_t thread;
+    int good;
+};
+
+static void *call_often(void *arg)
+{
+    struct caller *caller = arg;
+    struct client c = client_open(caller->f, "client", 0);
+    for (int i = 0; i < 200; i++) {
+        char request[128], wanted[64];
+        snprintf(request, sizeof(request), "POST /echo?%d HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", i);
+        snprintf(wanted, sizeof(wanted), "POST /echo?%d hi", i);
+        if (SSL_write(c.ssl, request, (int)strlen(request)) <= 0) {
+            break;
+        }
+        struct answer a = client_read_answer(&c, false);
+        caller->good += a.status == 200 && strcmp(buf_str(&a.body), wanted) == 0;
+        buf_free(&a.body);
+    }
+    client_free(&c);
+    return NULL;
+}
+
+START_TEST(several_loops_serve_several_clients_at_once)
+{
+    enum { CALLERS = 6 };
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.loops = 3;
+    fixture_start(&f);
+    struct caller callers[CALLERS];
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = (struct caller){.f = &f};
+        ck_assert_int_eq(pthread_create(&callers[i].thread, NULL, call_often, &callers[i]), 0);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(callers[i].thread, NULL);
+        ck_assert_int_eq(callers[i].good, 200);
+    }
+    fixture_down(&f);
+}
+END_TEST
+
+static void *release_later(void *arg)
+{
+    usleep(200000);
+    fixture_release(arg);
+    return NULL;
+}
+
+START_TEST(a_drained_server_answers_what_it_has_in_hand_and_ends_the_rest)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client idle = client_open(&f, "client", 0), busy = client_open(&f, "client", 0);
+    client_expect(&idle, GET_ECHO, 200, "GET /echo? ");
+    client_send(&busy, GET_HOLD);
+    fixture_wait_held(&f);
+    pthread_t later;
+    ck_assert_int_eq(pthread_create(&later, NULL, release_later, &f), 0);
+    int64_t start = clock_monotonic();
+    net_drain(f.server, 10000);
+    ck_assert_int_lt((clock_monotonic() - start) / 1000000, 8000);
+    pthread_join(later, NULL);
+    struct answer a = client_read_answer(&busy, false);
+    ck_assert_int_eq(a.status, 200);
+    ck_assert_ptr_nonnull(strstr(a.head, "Connection: close\r\n"));
+    buf_free(&a.body);
+    client_expect_close(&busy);
+    client_expect_close(&idle);
+    ck_assert_ptr_null(net_take(f.server, 0));
+    client_free(&busy);
+    client_free(&idle);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_drain_ends_at_its_deadline)
+{
+    struct fixture f;
+    fixture_up(&f);
+    struct client c = client_open(&f, "client", 0);
+    client_send(&c, GET_HOLD);
+    fixture_wait_held(&f);
+    int64_t start = clock_monotonic();
+    net_drain(f.server, 100);
+    ck_assert_int_lt((clock_monotonic() - start) / 1000000, 5000);
+    struct answer a = client_read_answer(&c, false);
+    ck_assert_int_eq(a.status, 0);
+    client_free(&c);
+    fixture_down(&f); /* the worker answers nobody; nothing is lost or freed twice */
+}
+END_TEST
+
+START_TEST(requests_that_no_worker_took_are_dropped_at_the_end)
+{
+    struct fixture f;
+    fixture_up(&f);
+    atomic_store(&f.stop, true);
+    pthread_join(f.worker, NULL);
+    atomic_store(&f.working, false);
+    long long before = metric_read("nhjc_net_requests_total");
+    struct client c = client_open(&f, "client", 0);
+    client_send(&c, GET_ECHO);
+    ck_assert(metric_reaches("nhjc_net_requests_total", before + 1));
+    net_drain(f.server, 50);
+    fixture_down(&f);
+    ck_assert_int_eq(client_read_answer(&c, false).status, 0);
+    client_free(&c);
+}
+END_TEST
+
+START_TEST(a_server_may_be_closed_without_having_started)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    struct result r = net_open(&f.config, &f.server);
+    ck_assert_msg(result_ok(r), "%s", r.text);
+    ck_assert_int_gt(net_port(f.server), 0);
+    struct net_config second = f.config;
+    struct net_server *taken = NULL;
+    second.port = net_port(f.server);
+    r = net_open(&second, &taken);
+    ck_assert(!result_ok(r));
+    ck_assert_ptr_null(taken);
+    net_close(&f.server);
+    net_close(&f.server);
+    pki_free(&f.pki);
+}
+END_TEST
+
+UNIT_MAIN("net", a_known_client_is_answered_over_tls_1_2_and_1_3,
+          a_certificate_that_does_not_hold_is_refused_with_its_alert_reason_and_code,
+          an_old_crl_lets_nobody_in_and_does_not_blame_the_client, a_crl_signed_by_somebody_else_lets_nobody_in,
+          a_client_whose_own_issuer_has_no_crl_is_refused, an_intermediate_that_no_crl_covers_does_not_break_logins,
+          a_revoked_intermediate_takes_its_clients_with_it, an_intermediate_may_be_trusted_without_its_root,
+          tls_below_1_2_and_weak_ciphers_are_refused, no_session_can_be_resumed, renegotiation_is_refused,
+          plain_http_is_told_apart_and_closed, the_worker_reads_the_certificate_as_text,
+          one_connection_serves_one_request_after_the_other, requests_sent_ahead_are_answered_in_order,
+          a_request_may_come_byte_by_byte, who_waits_for_continue_is_told_to_go_on_or_not_to,
+          unreadable_requests_are_answered_and_the_connection_closed_in_good_order,
+          a_client_that_goes_on_sending_still_reads_that_its_body_is_too_large, a_large_answer_arrives_whole,
+          head_gets_the_length_and_no_body, the_connection_ends_when_either_side_asks_for_it,
+          a_client_that_shuts_its_side_after_the_request_still_gets_the_answer,
+          a_full_queue_is_told_and_the_connection_stays_usable,
+          hundreds_of_requests_ahead_of_a_full_queue_are_each_told, bodies_beyond_the_memory_for_them_are_put_off,
+          one_connection_too_many_is_closed_at_once, five_hundred_silent_sockets_do_not_delay_a_known_client,
+          a_handshake_that_does_not_end_is_cut, a_header_that_drips_is_cut,
+          a_body_that_drips_is_cut_whatever_length_it_promised, a_body_that_flows_earns_its_time,
+          an_idle_connection_is_ended_in_good_order, a_peer_that_does_not_read_its_answer_is_cut,
+          a_peer_that_leaves_while_it_is_served_harms_nobody,
+          a_peer_that_leaves_in_the_middle_of_a_large_answer_harms_nobody,
+          a_peer_that_asks_for_new_keys_without_end_is_cut,
+          a_reloaded_crl_refuses_new_connections_and_leaves_open_ones_alone,
+          a_reload_that_fails_changes_nothing_and_names_the_file, the_days_left_of_certificate_and_crl_are_measured,
+          connections_come_and_go_without_a_trace, several_loops_serve_several_clients_at_once,
+          a_drained_server_answers_what_it_has_in_hand_and_ends_the_rest, a_drain_ends_at_its_deadline,
+          requests_that_no_worker_took_are_dropped_at_the_end, a_server_may_be_closed_without_having_started)
