@@ -1,0 +1,116 @@
+#!/bin/sh
+# Backup and point-in-time restore with pgBackRest, without knowing pgBackRest.
+#
+#   sh etc/backup.sh setup REPO DATA SOCKET [PORT] [USER]   once: settings, archive command of the cluster in DATA
+#   sh etc/backup.sh start REPO             once, after the cluster was restarted: makes the repository
+#   sh etc/backup.sh full|diff|incr REPO    a backup, while everything goes on
+#   sh etc/backup.sh info|check REPO        what is there; does archiving work?
+#   sh etc/backup.sh restore REPO NEWDATA [TIME]   into an empty folder: the latest state, or that of TIME
+#                                           ("2026-05-01 12:30:00+08"); nothing is overwritten, nothing started
+#
+# REPO holds everything: pgbackrest.conf, the repository, logs. It belongs on another disk than DATA, better on another
+# machine's. Run as the owner of DATA or as root (README.md says how this fits together).
+set -eu
+
+fail() {
+    echo "backup.sh: $*" >&2
+    exit 1
+}
+
+usage() {
+    sed -n 's/^#   sh /    sh /p' "$0" >&2
+    exit 2
+}
+
+# As the user the cluster belongs to.
+as_owner() { # USER COMMAND…
+    user=$1
+    shift
+    if [ "$(id -u)" = 0 ] && [ "$user" != root ]; then
+        setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups env -C / HOME=/ "$@"
+    else
+        "$@"
+    fi
+}
+
+owner_of() {
+    stat -c %U "$1"
+}
+
+pgbackrest_in() { # REPO WORD…
+    repo=$1
+    shift
+    [ -e "$repo/pgbackrest.conf" ] || fail "$repo was not made by backup.sh setup"
+    as_owner "$(owner_of "$repo/pgbackrest.conf")" pgbackrest --config="$repo/pgbackrest.conf" --stanza=nhjc "$@"
+}
+
+setup() { # REPO DATA SOCKET PORT USER
+    [ -e "$2/PG_VERSION" ] || fail "$2 is no database cluster"
+    [ ! -e "$1/pgbackrest.conf" ] || fail "$1 is set up already"
+    owner=$(owner_of "$2")
+    mkdir -p "$1"
+    repo=$(cd "$1" && pwd)
+    mkdir -p "$repo/repository" "$repo/log" "$repo/lock" "$repo/spool"
+    cat >"$repo/pgbackrest.conf" <<CONF
+[global]
+repo1-path=$repo/repository
+# Two full backups and what lies between them and now can be restored to any instant.
+repo1-retention-full=2
+compress-type=lz4
+start-fast=y
+log-path=$repo/log
+lock-path=$repo/lock
+spool-path=$repo/spool
+log-level-console=warn
+
+[nhjc]
+pg1-path=$2
+pg1-socket-path=$3
+pg1-port=$4
+pg1-user=$5
+CONF
+    chmod 700 "$repo"
+    [ "$(id -u)" != 0 ] || chown -R "$owner" "$repo"
+    # postgresql.auto.conf comes last and wins over postgresql.conf.
+    as_owner "$owner" tee -a "$2/postgresql.auto.conf" >/dev/null <<CONF
+archive_mode = 'on'
+archive_timeout = '60s'
+archive_command = 'pgbackrest --config=$repo/pgbackrest.conf --stanza=nhjc archive-push %p'
+CONF
+    echo "set up: restart the cluster, then: sh etc/backup.sh start $repo"
+}
+
+restore() { # REPO NEWDATA [TIME]
+    owner=$(owner_of "$1/pgbackrest.conf")
+    [ -z "$(ls -A "$2" 2>/dev/null)" ] || fail "$2 is not empty"
+    mkdir -p "$2"
+    chmod 700 "$2"
+    [ "$(id -u)" != 0 ] || chown "$owner" "$2"
+    target=$(cd "$2" && pwd)
+    # The copy archives nothing: it would write into the history of the original.
+    if [ -n "${3:-}" ]; then
+        pgbackrest_in "$1" --pg1-path="$target" --archive-mode=off --type=time --target="$3" --target-action=promote restore
+    else
+        pgbackrest_in "$1" --pg1-path="$target" --archive-mode=off restore
+    fi
+    echo "restored into $target: start it, look, then point the server's option database at it"
+}
+
+[ $# -ge 2 ] || usage
+command -v pgbackrest >/dev/null || fail "pgbackrest is not installed: sh etc/packages.sh ha"
+verb=$1
+shift
+case $verb in
+setup)
+    [ $# -ge 3 ] || usage
+    setup "$1" "$2" "$3" "${4:-5432}" "${5:-$(id -un)}"
+    ;;
+start) pgbackrest_in "$1" stanza-create && pgbackrest_in "$1" check ;;
+full | diff | incr) pgbackrest_in "$1" --type="$verb" backup ;;
+info | check) pgbackrest_in "$1" "$verb" ;;
+restore)
+    [ $# -ge 2 ] || usage
+    restore "$@"
+    ;;
+*) usage ;;
+esac

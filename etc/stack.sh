@@ -1,0 +1,473 @@
+#!/bin/sh
+# A whole platform in one folder: private PostgreSQL, demo CA, configuration, running server(s).
+#
+#   sh etc/stack.sh up DIR [--upper]      --upper: also the upper platform 000000, which the first forwards to
+#   sh etc/stack.sh down DIR [--purge]    stops everything; --purge removes what up made
+#   sh etc/stack.sh status DIR
+#   sh etc/stack.sh stop-server|kill-server|start-server|stop-db|kill-db|start-db DIR [upper]
+#
+# DIR/env holds shell variables for whoever works with it (". DIR/env"):
+#   NHJC_URL NHJC_CONF NHJC_CA NHJC_PKI NHJC_BIN PGHOST PGPORT PGUSER PGDATABASE and with --upper
+#   NHJC_UPPER_URL NHJC_UPPER_CONF NHJC_UPPER_PKI PGUPPERHOST PGUPPERPORT PGUPPERDATABASE
+# Folders: ca (CA, CRL), pki (certificates and keys), province and upper (configuration, log), pg (databases).
+#
+# NHJC_BUILD or NHJC_BIN_DIR: take the programs from there. NHJC_STACK_OPTIONS: further lines of both
+# configurations, written when they are first made.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+bin=${NHJC_BIN_DIR:-${NHJC_BUILD:-$top/build}/bin}
+
+fail() {
+    echo "stack.sh: $*" >&2
+    exit 1
+}
+
+usage() {
+    sed -n 's/^#   sh /    sh /p' "$0" >&2
+    exit 2
+}
+
+# ---------------------------------------------------------------- what must be there
+prepare() {
+    [ ! -e "$top/etc/packages.sh" ] || sh "$top/etc/packages.sh" run
+    if [ ! -x "$bin/nhjcd" ] || [ ! -x "$bin/nhjcctl" ]; then
+        [ "$bin" = "$top/build/bin" ] || fail "no nhjcd in $bin"
+        [ ! -e "$top/etc/packages.sh" ] || sh "$top/etc/packages.sh" build
+        sh "$top/etc/build.sh" default nhjcd nhjcctl nhjc-sim >&2
+    fi
+}
+
+find_postgres() {
+    pg_bin=${NHJC_PG_BIN:-}
+    if [ -z "$pg_bin" ]; then
+        for d in /usr/lib/postgresql/*/bin; do [ ! -x "$d/initdb" ] || pg_bin=$d; done
+    fi
+    [ -n "$pg_bin" ] || fail "no PostgreSQL server is installed"
+    pg_owner=
+    if [ "$(id -u)" = 0 ]; then # PostgreSQL refuses to run as root
+        pg_owner=nobody
+        ! id postgres >/dev/null 2>&1 || pg_owner=postgres
+    fi
+}
+
+as_postgres() {
+    if [ -n "$pg_owner" ]; then
+        setpriv --reuid "$pg_owner" --regid "$(id -g "$pg_owner")" --clear-groups env -C / HOME=/ LC_ALL=C.UTF-8 "$@"
+    else
+        env LC_ALL=C.UTF-8 "$@"
+    fi
+}
+
+# Sockets have at most 107 bytes of path, and DIR may lie where the database's user cannot go (/root): sockets live
+# in a short folder, and so does the database when it must. Both are remembered in DIR.
+remembered_folder() { # FILE TEMPLATE: sets $folder
+    folder=
+    [ ! -e "$dir/$1" ] || folder=$(cat "$dir/$1")
+    if [ -z "$folder" ]; then
+        folder=$(mktemp -d "$2")
+        echo "$folder" >"$dir/$1"
+    fi
+    mkdir -p "$folder"
+    [ "$(stat -c %u "$folder")" = "$(id -u)" ] || fail "$folder belongs to somebody else"
+    chmod 711 "$folder"
+}
+
+make_folders() {
+    umask 022
+    mkdir -p "$dir"
+    dir=$(cd "$dir" && pwd)
+    remembered_folder run.path /tmp/nhjc.XXXXXX
+    run=$folder
+    pg=$dir/pg
+    mkdir -p "$pg" "$dir/pki" "$dir/province"
+    if [ -n "$pg_owner" ] && ! as_postgres test -x "$pg"; then
+        remembered_folder pg.path /var/tmp/nhjc-pg.XXXXXX
+        pg=$folder
+    fi
+}
+
+open_folders() {
+    [ -d "$dir" ] || fail "no such folder: $dir"
+    dir=$(cd "$dir" && pwd)
+    [ -e "$dir/run.path" ] || fail "$dir was not made by stack.sh up"
+    run=$(cat "$dir/run.path")
+    pg=$dir/pg
+    [ ! -e "$dir/pg.path" ] || pg=$(cat "$dir/pg.path")
+}
+
+# ---------------------------------------------------------------- processes
+# One that only waits to be fetched by its parent is not alive; but after kill -9 the first thread looks like that
+# while others still end, and until the last of them is gone the sockets stay open.
+alive() { # PID
+    [ -d "/proc/$1" ] || return 1
+    ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null || [ -n "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 ! -name "$1" 2>/dev/null)" ]
+}
+
+is_process() { # PID WORD: a number may have been given to another process meanwhile
+    alive "$1" && tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | grep -qxF "$2"
+}
+
+wait_gone() { # PID SECONDS
+    tries=$(($2 * 20))
+    while alive "$1"; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || return 1
+        sleep 0.05
+    done
+}
+
+# ---------------------------------------------------------------- databases
+db_pid() { # NAME: prints the number of the running postmaster, nothing otherwise
+    [ -e "$pg/$1/data/postmaster.pid" ] || return 0
+    postmaster=$(head -n 1 "$pg/$1/data/postmaster.pid")
+    if is_process "$postmaster" "$pg/$1/data"; then echo "$postmaster"; fi
+}
+
+db_running() {
+    [ -n "$(db_pid "$1")" ]
+}
+
+# An eighth of the memory, 128 MB to 2 GB.
+shared_buffers() {
+    awk '/^MemTotal:/ { mb = int($2 / 8192); if (mb < 128) mb = 128; if (mb > 2048) mb = 2048; print mb "MB" }' /proc/meminfo
+}
+
+write_postgres_conf() {
+    cat >>"$1" <<CONF
+
+# --- nhjc ---
+listen_addresses = ''
+unix_socket_directories = '$2'
+port = 5432
+max_connections = 200
+shared_buffers = $(shared_buffers)
+work_mem = 16MB
+maintenance_work_mem = 256MB
+# Acknowledged means durable: neither fsync nor synchronous_commit is ever turned off here.
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+wal_compression = lz4
+max_wal_size = 4GB
+min_wal_size = 512MB
+checkpoint_timeout = 15min
+# Short statements through indexes on fast disks.
+jit = off
+random_page_cost = 1.1
+# Marks and outbox rows come and go all the time.
+autovacuum_naptime = 10s
+autovacuum_vacuum_cost_delay = 1ms
+timezone = 'Asia/Shanghai'
+log_timezone = 'Asia/Shanghai'
+log_line_prefix = '%m [%p] %a '
+log_checkpoints = off
+log_autovacuum_min_duration = -1
+CONF
+}
+
+init_db() {
+    [ ! -e "$pg/$1/ready" ] || return 0
+    rm -rf "${pg:?}/$1"
+    mkdir -p "$pg/$1"
+    chmod 711 "$pg/$1"
+    [ -z "$pg_owner" ] || chown "$pg_owner" "$pg/$1"
+    # The invoking user is the superuser of this private cluster; whoever reaches its socket folder (0700) is trusted.
+    as_postgres "$pg_bin/initdb" -D "$pg/$1/data" -U "$(id -un)" -A trust -E UTF8 --locale=C.UTF-8 >"$dir/initdb.log" 2>&1 ||
+        { cat "$dir/initdb.log" >&2; fail "initdb failed"; }
+    write_postgres_conf "$pg/$1/data/postgresql.conf" "$run/pg-$1"
+}
+
+start_db() {
+    if db_running "$1"; then return 0; fi
+    # To PostgreSQL a killed postmaster lives until its parent has fetched it.
+    tries=200
+    while [ -e "$pg/$1/data/postmaster.pid" ] && [ -d "/proc/$(head -n 1 "$pg/$1/data/postmaster.pid")" ] && [ "$tries" -gt 0 ]; do
+        tries=$((tries - 1))
+        sleep 0.05
+    done
+    mkdir -p "$run/pg-$1"
+    chmod 711 "$run"
+    chmod 700 "$run/pg-$1"
+    [ -z "$pg_owner" ] || chown "$pg_owner" "$run/pg-$1"
+    as_postgres "$pg_bin/pg_ctl" -D "$pg/$1/data" -l "$pg/$1/log" -s -w -t 120 start >&2 </dev/null ||
+        { tail -n 20 "$pg/$1/log" >&2 || true; fail "the database of $1 does not start"; }
+}
+
+make_db() {
+    init_db "$1"
+    start_db "$1"
+    if [ ! -e "$pg/$1/ready" ]; then
+        "$pg_bin/createdb" -h "$run/pg-$1" -p 5432 -U "$(id -un)" nhjc
+        touch "$pg/$1/ready"
+    fi
+}
+
+stop_db() { # NAME MODE
+    if db_running "$1"; then
+        as_postgres "$pg_bin/pg_ctl" -D "$pg/$1/data" -m "$2" -s -w -t 120 stop >&2
+    fi
+}
+
+# Every process of the cluster at once, as a power failure would.
+kill_db() {
+    postmaster=$(db_pid "$1")
+    [ -n "$postmaster" ] || return 0
+    kill -STOP "$postmaster" # it makes no further process while its children are counted
+    children=$(ps -o pid= --ppid "$postmaster")
+    # shellcheck disable=SC2086 # a list of numbers
+    kill -9 "$postmaster" $children 2>/dev/null || true
+    for pid in $postmaster $children; do
+        wait_gone "$pid" 10 || fail "the database of $1 does not die"
+    done
+}
+
+# ---------------------------------------------------------------- servers
+server_pid() { # NAME: prints the number of the running server, nothing otherwise
+    [ -e "$dir/$1/pid" ] || return 0
+    pid=$(cat "$dir/$1/pid")
+    if is_process "$pid" "$dir/$1/nhjcd.conf"; then echo "$pid"; fi
+}
+
+write_conf() { # NAME CODE TITLE
+    conf=$dir/$1/nhjcd.conf
+    [ ! -e "$conf" ] || return 0
+    mkdir -p "$dir/$1"
+    {
+        echo "platform_code = $2"
+        echo "platform_name = $3"
+        echo "listen_host = 127.0.0.1"
+        echo "listen_port = 0"
+        echo "port_file = port"
+        echo "database = \"host=$run/pg-$1 port=5432 user=$(id -un) dbname=nhjc\""
+        echo "admin_socket = $run/$1.sock"
+        echo "pki_dir = ../ca"
+        echo "ca_file = ../ca/ca.pem"
+        echo "crl_file = ../ca/crl.pem"
+        echo "cert_file = ../pki/$1.pem"
+        echo "key_file = ../pki/$1.key"
+        [ -z "${NHJC_STACK_OPTIONS:-}" ] || printf '%s\n' "$NHJC_STACK_OPTIONS"
+    } >"$conf.new"
+    if [ "$1" = province ] && [ -n "$with_upper" ]; then
+        {
+            echo
+            echo "[destination nation]"
+            echo "url = https://127.0.0.1:$(cat "$dir/upper/port")"
+            echo "cert_file = ../pki/420000.pem"
+            echo "key_file = ../pki/420000.key"
+            echo "ca_file = ../ca/ca.pem"
+            echo "retry_min = 200ms"
+            echo "retry_max = 5s"
+        } >>"$conf.new"
+    fi
+    mv "$conf.new" "$conf"
+}
+
+start_server() { # NAME
+    [ -z "$(server_pid "$1")" ] || return 0
+    conf=$dir/$1/nhjcd.conf
+    rm -f "$dir/$1/port" # what start_server waits for
+    # A session of its own: Ctrl-C at the terminal is for the script, which stops the server in order.
+    setsid "$bin/nhjcd" -c "$conf" >>"$dir/$1/log" 2>&1 </dev/null &
+    pid=$!
+    echo "$pid" >"$dir/$1/pid"
+    tries=1200
+    while [ ! -e "$dir/$1/port" ]; do
+        tries=$((tries - 1))
+        if ! alive "$pid" || [ "$tries" -le 0 ]; then
+            tail -n 5 "$dir/$1/log" >&2
+            kill -9 "$pid" 2>/dev/null || true
+            fail "nhjcd of $1 does not start, see $dir/$1/log"
+        fi
+        sleep 0.05
+    done
+    # The port stays the same from now on.
+    sed -i "s/^listen_port = 0\$/listen_port = $(cat "$dir/$1/port")/" "$conf"
+}
+
+stop_server() { # NAME
+    pid=$(server_pid "$1")
+    if [ -n "$pid" ]; then
+        kill -TERM "$pid"
+        wait_gone "$pid" 120 || fail "nhjcd of $1 does not stop, see $dir/$1/log"
+    fi
+    rm -f "$dir/$1/pid"
+}
+
+kill_server() { # NAME
+    pid=$(server_pid "$1")
+    if [ -n "$pid" ]; then
+        kill -9 "$pid"
+        wait_gone "$pid" 10 || fail "nhjcd of $1 does not die"
+    fi
+    rm -f "$dir/$1/pid"
+}
+
+# ---------------------------------------------------------------- up
+certificate() { # WORD NAME TITLE
+    [ -e "$dir/pki/$2.pem" ] ||
+        "$bin/nhjcctl" -c "$dir/tools.conf" pki issue "--$1" "$2" --name "$3" --out "$dir/pki" --days 3650 >/dev/null
+}
+
+migrate() { # CONF
+    "$bin/nhjcctl" -c "$1" db migrate >"$dir/migrate.log" 2>&1 || { cat "$dir/migrate.log" >&2; fail "db migrate failed"; }
+}
+
+# The CA comes before the servers, whose configurations need its certificates and each other's ports: a small
+# configuration of its own says where it is.
+make_certificates() {
+    {
+        echo "database = \"host=$run/pg-province port=5432 user=$(id -un) dbname=nhjc\""
+        echo "pki_dir = ca"
+    } >"$dir/tools.conf"
+    migrate "$dir/tools.conf"
+    "$bin/nhjcctl" -c "$dir/tools.conf" pki init >/dev/null
+    certificate server province "湖北省级平台"
+    certificate server upper "国家平台"
+    certificate platform 420000 "湖北省级平台"
+    certificate platform 000000 "国家平台"
+}
+
+env_line() { # NAME VALUE
+    case $2 in
+    *[!A-Za-z0-9_./:@%+,=-]*) printf "%s='%s'\n" "$1" "$(printf %s "$2" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s=%s\n' "$1" "$2" ;;
+    esac
+}
+
+write_env() {
+    {
+        env_line NHJC_URL "https://127.0.0.1:$(cat "$dir/province/port")"
+        env_line NHJC_CONF "$dir/province/nhjcd.conf"
+        env_line NHJC_CA "$dir/ca/ca.pem"
+        env_line NHJC_PKI "$dir/pki"
+        env_line NHJC_BIN "$bin"
+        env_line PGHOST "$run/pg-province"
+        env_line PGPORT 5432
+        env_line PGUSER "$(id -un)"
+        env_line PGDATABASE nhjc
+        if [ -n "$with_upper" ]; then
+            env_line NHJC_UPPER_URL "https://127.0.0.1:$(cat "$dir/upper/port")"
+            env_line NHJC_UPPER_CONF "$dir/upper/nhjcd.conf"
+            env_line NHJC_UPPER_PKI "$dir/pki"
+            env_line PGUPPERHOST "$run/pg-upper"
+            env_line PGUPPERPORT 5432
+            env_line PGUPPERDATABASE nhjc
+        fi
+    } >"$dir/env.new"
+    mv "$dir/env.new" "$dir/env"
+}
+
+# The upper platform's server comes first: its port stands in the province's configuration.
+start_all() {
+    make_db province
+    [ -z "$with_upper" ] || make_db upper
+    make_certificates
+    if [ -n "$with_upper" ]; then
+        write_conf upper 000000 "国家平台"
+        migrate "$dir/upper/nhjcd.conf"
+        start_server upper
+    fi
+    write_conf province 420000 "湖北省级平台"
+    start_server province
+    write_env
+}
+
+on_exit() {
+    code=$?
+    trap - EXIT
+    [ "$code" = 0 ] || (stop_all) || true
+    exit "$code"
+}
+
+up() {
+    prepare
+    find_postgres
+    make_folders
+    [ ! -d "$dir/upper" ] || with_upper=1
+    if [ -n "$with_upper" ] && [ ! -d "$dir/upper" ] && [ -e "$dir/province/nhjcd.conf" ]; then
+        fail "$dir was made without --upper: down --purge it first"
+    fi
+    [ -z "$with_upper" ] || mkdir -p "$dir/upper"
+    # Nothing stays behind when something fails.
+    trap on_exit EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    start_all
+    trap - EXIT INT TERM HUP
+}
+
+# ---------------------------------------------------------------- down
+stop_all() {
+    # What is thrown away need not be written out first.
+    mode=fast
+    [ -z "$purge" ] || mode=immediate
+    for name in province upper; do
+        [ ! -d "$dir/$name" ] || stop_server "$name"
+    done
+    for name in province upper; do
+        [ ! -d "$pg/$name" ] || stop_db "$name" "$mode"
+    done
+}
+
+down() {
+    [ -e "$dir/run.path" ] || { [ -n "$purge" ] || echo "stack.sh: nothing was up in $dir" >&2; return 0; }
+    find_postgres
+    open_folders
+    stop_all
+    rm -rf "$run"
+    [ -n "$purge" ] || return 0
+    [ ! -e "$dir/pg.path" ] || rm -rf "${pg:?}"
+    for name in province upper ca pki pg env tools.conf run.path pg.path initdb.log migrate.log; do
+        rm -rf "${dir:?}/$name"
+    done
+    rmdir "$dir" 2>/dev/null || true
+}
+
+status() {
+    find_postgres
+    open_folders
+    for name in province upper; do
+        [ -d "$dir/$name" ] || continue
+        if db_running "$name"; then db=running; else db=stopped; fi
+        pid=$(server_pid "$name")
+        echo "$name: server ${pid:+running, pid }${pid:-stopped}, database $db"
+    done
+}
+
+one_part() { # VERB
+    find_postgres
+    open_folders
+    [ -d "$dir/$part" ] || fail "$dir has no $part"
+    case $1 in
+    start-server) start_server "$part" ;;
+    stop-server) stop_server "$part" ;;
+    kill-server) kill_server "$part" ;;
+    start-db) start_db "$part" ;;
+    stop-db) stop_db "$part" fast ;;
+    kill-db) kill_db "$part" ;;
+    esac
+}
+
+[ $# -ge 2 ] || usage
+verb=$1
+dir=$2
+shift 2
+with_upper=
+purge=
+part=province
+for word in "$@"; do
+    case $verb:$word in
+    up:--upper) with_upper=1 ;;
+    down:--purge) purge=1 ;;
+    *-server:upper | *-db:upper) part=upper ;;
+    *-server:province | *-db:province) part=province ;;
+    *) usage ;;
+    esac
+done
+case $verb in
+up) up ;;
+down) down ;;
+status) status ;;
+start-server | stop-server | kill-server | start-db | stop-db | kill-db) one_part "$verb" ;;
+*) usage ;;
+esac
