@@ -1,15 +1,22 @@
 #include "ingest/config_store.h"
 
+#include <stddef.h>
 #include <string.h>
 
-static const struct db_stmt ADOPT = {"config.adopt",
-                                     "INSERT INTO unit (code, name, region_code, industry_code, state, from_platform) "
-                                     "VALUES ($1, $2, $3, $4, 'accepted', $5) ON CONFLICT (code) DO NOTHING"};
-static const struct db_stmt FIND = {
-    "config.find",
-    "WITH l AS MATERIALIZED (SELECT id, pg_advisory_xact_lock(1, id) FROM unit WHERE code = $1) SELECT id FROM l"};
-static const struct db_stmt CURRENT = {"config.current",
-                                       "SELECT config_version, config_digest, next_slot FROM unit WHERE id = $1"};
+#include "validate/network.h"
+
+/* In the order of their codes, as everybody else adopts: two platforms never wait for each other. */
+static const struct db_stmt ADOPT = {
+    "config.adopt", "INSERT INTO unit (code, name, region_code, industry_code, state, from_platform) "
+                    "SELECT u.code, u.name, u.region, u.industry, 'accepted', $5 "
+                    "FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u (code, name, region, industry) "
+                    "ORDER BY u.code COLLATE \"C\" ON CONFLICT (code) DO NOTHING"};
+static const struct db_stmt LOCK = {
+    "config.lock", "WITH l AS MATERIALIZED (SELECT id FROM unit WHERE code = ANY ($1::text[]) ORDER BY id) "
+                   "SELECT pg_advisory_xact_lock(1, id) FROM l"};
+static const struct db_stmt CURRENT = {
+    "config.current",
+    "SELECT id, region_code, state, config_version, config_digest, next_slot FROM unit WHERE code = $1"};
 static const struct db_stmt OLD_ITEMS = {
     "config.old_items", "SELECT data_code, stat_type, slot, aggregation, period, counter_max, active FROM collect_item "
                         "WHERE unit_id = $1 ORDER BY data_code COLLATE \"C\", stat_type"};
@@ -39,7 +46,8 @@ static const struct db_stmt PUT_OBJECTS = {
 static const struct db_stmt UPDATE_UNIT = {
     "config.unit",
     "UPDATE unit SET config_version = $2, config_digest = $3, next_slot = $4, name = $5, industry_code = $6, "
-    "period = $7, enterprise = $8::text::jsonb, modified_at = $9 WHERE id = $1"};
+    "period = $7, enterprise = $8::text::jsonb, modified_at = $9, "
+    "region_code = CASE WHEN from_platform = $10 THEN $11 ELSE region_code END WHERE id = $1"};
 static const struct db_stmt OUTBOX = {
     "config.outbox", "INSERT INTO outbox (destination_id, unit_id, kind, sender_id, upload_id, received_at) "
                      "SELECT d, $1, 1, $1, $2, $3 FROM unnest($4::integer[]) d"};
@@ -82,45 +90,83 @@ static char *object_json(const struct config_object *o, struct arena *arena)
 
 /* ---- who, and which version is there ---- */
 
+static const char **texts_of(const struct config_write *w, size_t count, size_t offset, struct arena *a)
+{
+    const char **texts = arena_array(a, count + 1, sizeof *texts);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&texts[i], (const char *)w[i].checked + offset, sizeof texts[i]);
+        texts[i] = texts[i] ? texts[i] : "";
+    }
+    return texts;
+}
+
+static RESULT adopt(struct db *db, struct db_params *p, const struct config_write *w, size_t count, struct arena *a)
+{
+    static const size_t columns[] = {offsetof(struct checked_config, code), offsetof(struct checked_config, name),
+                                     offsetof(struct checked_config, region_code),
+                                     offsetof(struct checked_config, industry_code)};
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+        db_bind_text_array(p, texts_of(w, count, columns[i], a), count);
+    db_bind_int4(p, w->from_platform);
+    return db_query(db, &ADOPT, p, NULL);
+}
+
+static RESULT lock_with(struct db *db, struct db_params *p, const struct config_write *w, size_t count, struct arena *a)
+{
+    if (w->from_platform)
+        TRY(adopt(db, p, w, count, a));
+    db_params_reset(p);
+    db_bind_text_array(p, texts_of(w, count, offsetof(struct checked_config, code), a), count);
+    return db_query(db, &LOCK, p, NULL);
+}
+
+RESULT config_lock(struct db *db, const struct config_write *writes, size_t count, struct arena *arena)
+{
+    if (count == 0)
+        return RESULT_OK;
+    struct db_params p;
+    db_params_init(&p);
+    struct result r = lock_with(db, &p, writes, count, arena);
+    db_params_free(&p);
+    return r;
+}
+
 struct current {
     int32_t version, next_slot;
     bool same;
 };
 
-static RESULT find_unit(struct db *db, struct db_params *p, struct config_write *w)
+/* What the document says of itself does not count here: the row says whose enterprise it is. */
+static RESULT may_write(const struct config_write *w, const char *region, const char *state)
 {
-    const struct checked_config *c = w->checked;
-    if (w->from_platform) {
-        db_params_reset(p);
-        const char *const texts[] = {c->code, c->name, c->region_code, c->industry_code};
-        for (int i = 0; i < 4; i++)
-            db_bind_text(p, texts[i] ? texts[i] : "");
-        db_bind_int4(p, w->from_platform);
-        TRY(db_query(db, &ADOPT, p, NULL));
-    }
-    db_params_reset(p);
-    db_bind_text(p, c->code);
-    struct db_rows *rows = NULL;
-    TRY(db_query(db, &FIND, p, &rows));
-    bool found = db_rows_count(rows) == 1;
-    w->unit_id = found ? (int32_t)db_get_int(rows, 0, 0) : 0;
-    db_rows_free(&rows);
-    return found ? RESULT_OK : result_error(ERR_UNAUTHORISED, 1104, "enterprise is not known here");
+    if (w->from_platform && !region_covers(w->platform_code, region))
+        return result_error(ERR_UNAUTHORISED, 1103, "the enterprise is not under this platform");
+    if (strcmp(state, "suspended") == 0 || strcmp(state, "retired") == 0)
+        return result_error(ERR_UNAUTHORISED, 1104, "the enterprise is suspended or retired");
+    return RESULT_OK;
 }
 
-static RESULT read_current(struct db *db, struct db_params *p, const struct config_write *w, struct current *out)
+static struct result read_row(const struct db_rows *rows, struct config_write *w, struct current *out)
+{
+    size_t n = 0;
+    const void *digest = db_get_bytea(rows, 0, 4, &n);
+    w->unit_id = (int32_t)db_get_int(rows, 0, 0);
+    out->version = (int32_t)db_get_int(rows, 0, 3);
+    out->next_slot = (int32_t)db_get_int(rows, 0, 5);
+    out->same = n == sizeof w->digest && memcmp(digest, w->digest, n) == 0;
+    return may_write(w, db_get_text(rows, 0, 1), db_get_text(rows, 0, 2));
+}
+
+static RESULT read_current(struct db *db, struct db_params *p, struct config_write *w, struct current *out)
 {
     db_params_reset(p);
-    db_bind_int4(p, w->unit_id);
+    db_bind_text(p, w->checked->code);
     struct db_rows *rows = NULL;
     TRY(db_query(db, &CURRENT, p, &rows));
-    size_t n = 0;
-    const void *digest = db_get_bytea(rows, 0, 1, &n);
-    out->version = (int32_t)db_get_int(rows, 0, 0);
-    out->next_slot = (int32_t)db_get_int(rows, 0, 2);
-    out->same = n == sizeof w->digest && memcmp(digest, w->digest, n) == 0;
+    struct result r = db_rows_count(rows) == 1 ? read_row(rows, w, out)
+                                               : result_error(ERR_UNAUTHORISED, 1104, "enterprise is not known here");
     db_rows_free(&rows);
-    return RESULT_OK;
+    return r;
 }
 
 /* ---- items ---- */
@@ -332,6 +378,8 @@ static RESULT update_unit(struct db *db, struct db_params *p, const struct confi
     db_bind_int4(p, c->period);
     db_bind_text(p, c->enterprise ? object_json(c->enterprise, a) : "{}");
     db_bind_time(p, w->now);
+    db_bind_int4(p, w->from_platform);
+    db_bind_text(p, c->region_code);
     return db_query(db, &UPDATE_UNIT, p, NULL);
 }
 
@@ -357,7 +405,6 @@ static RESULT notify(struct db *db, struct db_params *p, const struct config_wri
 static RESULT store_with(struct db *db, struct db_params *p, struct config_write *w, struct arena *arena)
 {
     struct current now = {0};
-    TRY(find_unit(db, p, w));
     TRY(read_current(db, p, w, &now));
     w->changed = !now.same;
     w->version = now.version + (w->changed ? 1 : 0);

@@ -1,9 +1,13 @@
 /* config_store: the statements that replace one enterprise's configuration.
  *
- * Runs inside the caller's transaction, under the enterprise's lock. Items keep their slot for ever; vanished ones
+ * Runs inside the caller's transaction, under the enterprises' locks. A platform's enterprise that is not known is
+ * adopted with the region the document gives, and follows it later; one that was admitted here keeps the region of
+ * its admission. Items keep their slot for ever; vanished ones
  * are retired; a changed aggregation, period or register modulus marks every hour that has readings of that page
  * (contract 6.6: the whole history is rolled up again).
- * Thread: one at a time. Errors: those of db.h. */
+ * Thread: one at a time.
+ * Errors: those of db.h; UNAUTHORISED 1103 the stored enterprise is not under the platform, 1104 not known, suspended
+ *         or retired. */
 #ifndef NHJC_INGEST_CONFIG_STORE_H
 #define NHJC_INGEST_CONFIG_STORE_H
 
@@ -18,7 +22,8 @@ struct config_write {
     size_t document_len;
     unsigned char digest[32]; /* of the canonical form */
     const char *message_id;
-    int32_t from_platform; /* 0: an enterprise of our own, must exist */
+    int32_t from_platform;     /* 0: an enterprise of our own, must exist */
+    const char *platform_code; /* of from_platform */
     const int *destinations;
     int destination_count;
     int64_t now;
@@ -29,6 +34,8 @@ struct config_write {
 
 /* The document element with its namespace, attributes in document order: what digests and sets are made of. */
 void config_canonical(const struct enterprise_config *config, struct buf *out);
+/* First in the transaction: adopts what a platform brings, locks all enterprises in the order of their ids (P2). */
+RESULT config_lock(struct db *db, const struct config_write *writes, size_t count, struct arena *arena);
 RESULT config_store(struct db *db, struct config_write *w, struct arena *arena);
 
 #endif

@@ -14,7 +14,17 @@ struct config_job {
     struct config_answer *answer;
     struct enterprise_config_set set;
     struct config_write *writes; /* one per enterprise */
+    unsigned char message_hash[16];
+    unsigned char digest[RECEIPT_DIGEST_LEN]; /* of the whole content */
 };
+
+/* What a configuration's receipt holds in place of an upload: the version that was answered, negative. */
+static const struct db_stmt RECEIPT = {"config.receipt",
+                                       "INSERT INTO receipt (sender_id, message_hash, upload_id, received_at, digest) "
+                                       "VALUES ($1, encode($2, 'hex')::uuid, $3, $4, $5) ON CONFLICT DO NOTHING"};
+static const struct db_stmt RECEIVED = {
+    "config.received",
+    "SELECT upload_id, digest FROM receipt WHERE sender_id = $1 AND message_hash = encode($2, 'hex')::uuid"};
 
 static RESULT refuse_at(struct config_job *j, uint32_t line, int code, enum err_kind kind, const char *zh,
                         const char *en)
@@ -73,18 +83,27 @@ static RESULT check_one(struct config_job *j, size_t i)
                                .config = config,
                                .message_id = j->request->message_id,
                                .from_platform = j->request->platform_party,
+                               .platform_code = j->request->platform_code,
                                .destinations = j->in->config.destinations,
                                .destination_count = j->in->config.destination_count,
                                .now = clock_now()};
     return prepare_document(j, config, w);
 }
 
-static RESULT read_and_check(struct config_job *j)
+static RESULT check_message(struct config_job *j)
 {
     const struct config_request *q = j->request;
     if (!message_id_valid(q->message_id))
         return refuse_at(j, 0, 2103, ERR_SENDER, "messageId 须为 1 至 64 个字符，不含控制字符，首尾无空白",
                          "messageId must be 1..64 characters without control characters or outer blanks");
+    j->digest[0] = DIGEST_SHA_256;
+    TRY(envelope_digest(DIGEST_SHA_256, q->content, q->content_len, j->digest + 1));
+    return message_id_hash(q->message_id, j->message_hash);
+}
+
+static RESULT read_and_check(struct config_job *j)
+{
+    const struct config_request *q = j->request;
     int wanted = q->platform_code ? PAYLOAD_CONFIG_SET : PAYLOAD_CONFIG;
     TRY(payload_read_config(q->content, q->content_len, wanted, j->in->config.limits, j->arena, &j->answer->findings,
                             &j->set));
@@ -94,12 +113,75 @@ static RESULT read_and_check(struct config_job *j)
     return RESULT_OK;
 }
 
+/* ---- receipts ---- */
+
+static void bind_receipt_key(struct db_params *p, const struct config_job *j)
+{
+    const struct config_request *q = j->request;
+    db_params_init(p);
+    db_bind_int4(p, q->unit ? q->unit->id : q->platform_party);
+    db_bind_bytea(p, j->message_hash, sizeof j->message_hash);
+}
+
+/* *found: this message took effect before; the answer has its version then. Other content is 2107. */
+static RESULT look_up(struct config_job *j, bool *found)
+{
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    bind_receipt_key(&p, j);
+    struct result r = db_query(j->in->store.db, &RECEIVED, &p, &rows);
+    db_params_free(&p);
+    TRY(r);
+    *found = db_rows_count(rows) > 0;
+    if (*found) {
+        size_t n = 0;
+        const void *first = db_get_bytea(rows, 0, 1, &n);
+        j->answer->config_version = (int32_t)-db_get_int(rows, 0, 0);
+        if (n != sizeof j->digest || memcmp(first, j->digest, n) != 0)
+            r = result_error(ERR_CONFLICT, 2107, "messageId was used with other content");
+    }
+    db_rows_free(&rows);
+    return r;
+}
+
+static RESULT put_receipt(struct db *db, const struct config_job *j)
+{
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    bind_receipt_key(&p, j);
+    db_bind_int8(&p, j->set.count ? -(int64_t)j->writes[0].version : 0);
+    db_bind_time(&p, clock_now());
+    db_bind_bytea(&p, j->digest, sizeof j->digest);
+    struct result r = db_query(db, &RECEIPT, &p, &rows);
+    db_params_free(&p);
+    TRY(r);
+    bool stored = db_rows_affected(rows) == 1;
+    db_rows_free(&rows);
+    return stored ? RESULT_OK : result_error(ERR_TRANSIENT, 9101, "the same message is being stored twice at once");
+}
+
+/* ---- writing ---- */
+
+static struct result refuse_write(struct config_job *j, size_t i, struct result r)
+{
+    uint32_t line = j->set.at[i].line;
+    if (r.code == 1103)
+        return refuse_at(j, line, 1103, r.kind, "企业不属于该平台管辖", "the enterprise is not under this platform");
+    if (r.code == 1104)
+        return refuse_at(j, line, 1104, r.kind, "企业未准入或已停用", "the enterprise is not admitted or is suspended");
+    return r;
+}
+
 static struct result write_all(struct db *db, void *arg)
 {
     struct config_job *j = arg;
-    for (size_t i = 0; i < j->set.count; i++)
-        TRY(config_store(db, &j->writes[i], j->arena));
-    return RESULT_OK;
+    TRY(config_lock(db, j->writes, j->set.count, j->arena));
+    for (size_t i = 0; i < j->set.count; i++) {
+        struct result r = config_store(db, &j->writes[i], j->arena);
+        if (!result_ok(r))
+            return refuse_write(j, i, r);
+    }
+    return put_receipt(db, j);
 }
 
 /* The committed configuration is in force before the answer leaves. */
@@ -116,9 +198,19 @@ static RESULT publish(struct config_job *j)
     return RESULT_OK;
 }
 
+/* The receipt is asked although the document is refused now: what was accepted once keeps its answer. */
 static RESULT run(struct config_job *j)
 {
-    TRY(read_and_check(j));
+    bool before = false;
+    TRY(check_message(j));
+    struct result checked = read_and_check(j);
+    TRY(look_up(j, &before));
+    if (before) {
+        if (!result_ok(checked))
+            findings_init(&j->answer->findings, j->arena);
+        return RESULT_OK;
+    }
+    TRY(checked);
     TRY(db_transaction(j->in->store.db, write_all, j));
     if (j->set.count > 0)
         j->answer->config_version = j->writes[0].version;
@@ -142,6 +234,7 @@ void ingest_config(struct ingest *in, const struct config_request *request, stru
     struct config_job j = {.in = in, .request = request, .arena = arena, .answer = answer};
     struct result r = run(&j);
     if (!result_ok(r)) {
+        answer->config_version = 0;
         answer->code = ingest_public_code(r);
         if (r.kind == ERR_INTERNAL)
             log_result(LOG_ERROR, "ingest", "config_failed", r);

@@ -4,7 +4,9 @@
  * The document is checked whole (config_check.h in validate); a new version is stored only when its digest
  * differs from the last. Items keep their slot for ever; vanished ones are retired; a changed aggregation or
  * period marks the item's whole history for recomputation. One transaction: document, objects, items, marks,
- * outbox row (kind 1), NOTIFY; then the registry's unit is reloaded before the answer leaves.
+ * outbox row (kind 1), receipt, NOTIFY; then the registry's unit is reloaded before the answer leaves.
+ * The same message again gets the first answer's code and version and changes nothing, also after a younger one; other
+ * content under its id is 2107 (contract 4.1, 4.2).
  * Thread: one at a time per connection. */
 #ifndef NHJC_INGEST_CONFIG_UPLOAD_H
 #define NHJC_INGEST_CONFIG_UPLOAD_H

@@ -112,7 +112,8 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
         WHERE u.sender_id = p.sender_id AND u.received_at = p.received_at AND u.upload_id = p.upload_id)
     UNION ALL
     SELECT 'receipt_without_upload', count(*), min(r.sender_id || '/' || r.upload_id)
-    FROM receipt r WHERE r.received_at >= since AND NOT EXISTS (SELECT 1 FROM upload u
+    FROM receipt r WHERE r.received_at >= since AND r.upload_id > 0 -- the others are of configurations
+      AND NOT EXISTS (SELECT 1 FROM upload u
         WHERE u.sender_id = r.sender_id AND u.received_at = r.received_at AND u.upload_id = r.upload_id)
     UNION ALL
     SELECT 'slot_out_of_range', count(*), min(i.unit_id || '/' || i.slot)

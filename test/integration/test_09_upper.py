@@ -224,6 +224,42 @@ class Exchange(StackCase):
         answer = self.configure(nhjc.config(own, BASIC, region='430100'), nhjc.config(foreign, BASIC, region='440100'))
         self.assertEqual(answer.get('responseCode'), '1103', answer.get('responseMessage'))
 
+    def test_an_enterprise_of_another_platform_keeps_its_configuration(self):
+        device = self.stack.device(305, BASIC)
+        self.code(device.upload(readings(POWER, '2018-01-01 00:00', ['1'])), 0)
+        known = "SELECT config_version, region_code FROM unit WHERE code = '%s'" % device.enterprise
+        wait(lambda: self.above.sql(known), 60, what='the enterprise at the upper platform')
+        before = self.above.sql(known)
+        self.register()
+        answer = self.configure(nhjc.config(device.enterprise, [SUM], region='430100'))
+        self.code(answer, 1103)
+        self.finding(answer, 1103, line=1)
+        self.assertEqual(self.above.sql(known), before)
+        wait(lambda: self.above.sql("SELECT 1 FROM audit_log WHERE code = 1103 AND actor = '430000' AND object = 'UploadEnterprises'"), 10,
+             what='the row of the audit log')
+
+    def test_one_bad_document_refuses_the_set(self):
+        self.register()
+        codes = [nhjc.uscc(number, '91430100') for number in (306, 307, 308)]
+        documents = [nhjc.config(code, BASIC, region='430100') for code in codes]
+        documents[1] = nhjc.config(codes[1], [dict(SUM, period=700)], region='430100')
+        answer = self.configure(*documents)
+        self.code(answer, 3501)
+        self.finding(answer, 3501)
+        self.assertEqual(self.above.sql("SELECT code FROM unit WHERE code IN ('%s')" % "', '".join(codes)), [])
+        self.code(self.configure(documents[0], documents[2]), 0)
+        self.assertEqual(self.above.number("SELECT count(*) FROM unit WHERE config_version = 1 AND code IN ('%s')" % "', '".join(codes)), 2)
+
+    def test_a_configuration_message_takes_effect_once(self):
+        self.register()
+        code, message_id = nhjc.uscc(309, '91430100'), nhjc.new_id()
+        first, second = nhjc.config(code, [SUM], region='430100'), nhjc.config(code, BASIC, region='430100')
+        self.code(self.configure(first, message_id=message_id), 0)
+        self.code(self.configure(second), 0)
+        self.code(self.configure(first, message_id=message_id), 0)
+        self.assertEqual(self.above.number("SELECT config_version FROM unit WHERE code = '%s'" % code), 2)
+        self.code(self.configure(second, message_id=message_id), 2107)
+
     def test_enterprises_that_are_not_known_are_1104(self):
         self.register()
         block = nhjc.data(nhjc.uscc(304, '91430100'), '', readings(POWER, '2018-01-01 00:00', ['1'])).replace(b' deviceId=""', b'')

@@ -1,0 +1,209 @@
+/* Configuration documents against a real database: whose they may replace, and each message takes effect once. */
+#include "dbtest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/clock.h"
+#include "db/migrate.h"
+#include "ingest/config_upload.h"
+#include "ingest/ingest.h"
+
+#define HUBEI "914201007581234560"   /* admitted here, of 420100 */
+#define HUNAN "914301007581234561"   /* brought by the platform 430000 */
+#define ANOTHER "914301007581234562" /* not known at first */
+
+static const char POWER[] = "0000000002330010", GAS[] = "0000000001150010";
+
+static struct db *db;
+static struct registry *registry;
+static struct ingest *ingest;
+static struct arena *arena;
+static struct config_answer answer;
+
+static void before(void)
+{
+    OK(caltime_set_zone("Asia/Shanghai"));
+    payload_init();
+    db = open_db();
+    OK(db_exec(db, "DROP SCHEMA public CASCADE; CREATE SCHEMA public"));
+    OK(db_migrate(db, NULL, NULL));
+    OK(db_exec(db, "INSERT INTO unit (code, name, region_code, state) VALUES ('" HUBEI "', 'w', '420100', 'accepted');"
+                   "INSERT INTO platform (code, platform_id, name) VALUES ('420000', 'p', 'p'), ('430000', 'q', 'q')"));
+    OK(registry_open(db, &registry));
+    struct ingest_config config = {
+        .registry = registry, .limits = &PAYLOAD_LIMITS_DEFAULT, .max_plain = 1 << 26, .future_ms = 300000};
+    OK(ingest_new(&config, db, &ingest));
+    arena = arena_new(0);
+}
+
+static void finish(void)
+{
+    ingest_free(&ingest);
+    registry_close(&registry);
+    arena_free(&arena);
+    db_close(&db);
+}
+
+/* One enterprise with one item, without the XML declaration. */
+static char *document(const char *code, const char *region, const char *item)
+{
+    return arena_printf(arena,
+                        "<enterpriseConfig xmlns=\"urn:nhjc:config:v1\">\n<enterprise code=\"%s\" name=\"试验企业\" "
+                        "typeCode=\"150\" typeName=\"有限责任公司\" industryCode=\"C3120\" regionCode=\"%s\" "
+                        "center=\"false\" corporationCode=\"%s\" jgzh=\"false\" energyConsumeLevel=\"3\" "
+                        "latitude=\"30.5800\" longitude=\"114.2900\" phone=\"027-80000000\"/>\n"
+                        "<collectItem name=\"i\" processCode=\"00\" processUnitCode=\"00\" equipmentCode=\"00\" "
+                        "equipmentUnitCode=\"00\" energyClassCode=\"%.2s\" energyTypeCode=\"%.4s\" "
+                        "dataUsageCode=\"%s\" inputType=\"4\" statType=\"0\" scope=\"1\" dataCode=\"%s\" "
+                        "aggregation=\"sum\"/>\n</enterpriseConfig>\n",
+                        code, region, code, item + 8, item + 10, item + 14, item);
+}
+
+/* A platform's UploadEnterprises with one or two documents; gives the code. */
+static int set_of(const char *platform, const char *id, const char *one, const char *two)
+{
+    static const struct db_stmt PARTY = {"t.party", "SELECT id FROM platform WHERE code = $1"};
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    db_params_init(&p);
+    db_bind_text(&p, platform);
+    OK(db_query(db, &PARTY, &p, &rows));
+    char *xml = arena_printf(arena, "<enterpriseConfigSet xmlns=\"urn:nhjc:config:v1\">%s%s</enterpriseConfigSet>", one,
+                             two ? two : "");
+    struct config_request q = {.message_id = id,
+                               .platform_code = platform,
+                               .platform_party = (int32_t)db_get_int(rows, 0, 0),
+                               .content = xml,
+                               .content_len = strlen(xml)};
+    db_rows_free(&rows);
+    db_params_free(&p);
+    ingest_config(ingest, &q, arena, &answer);
+    return answer.code;
+}
+
+/* The enterprise's own UploadConfig. */
+static int own(const char *id, const char *xml)
+{
+    struct unit *unit = NULL;
+    OK(registry_unit(registry, db, HUBEI, &unit));
+    struct config_request q = {
+        .message_id = id, .unit = unit, .device_id = "d", .content = xml, .content_len = strlen(xml)};
+    ingest_config(ingest, &q, arena, &answer);
+    unit_release(&unit);
+    return answer.code;
+}
+
+#define VERSION_OF(code) NUMBER(db, "SELECT config_version FROM unit WHERE code = '" code "'")
+#define HAS_REGION(code, region)                                                                                       \
+    (NUMBER(db, "SELECT count(*) FROM unit WHERE code = '" code "' AND region_code = '" region "'") == 1)
+
+static bool found(int code)
+{
+    for (size_t i = 0; i < answer.findings.count; i++)
+        if (answer.findings.at[i].code == code && answer.findings.at[i].line > 0)
+            return true;
+    return false;
+}
+
+START_TEST(a_platform_replaces_no_configuration_outside_its_region)
+{
+    ck_assert_int_eq(own("m1", document(HUBEI, "420100", POWER)), 0);
+    /* the document claims another region than the one the enterprise is known to be in */
+    ck_assert_int_eq(set_of("430000", "m2", document(HUBEI, "430100", GAS), NULL), 1103);
+    ck_assert(found(1103));
+    ck_assert_int_eq(VERSION_OF(HUBEI), 1);
+    /* nor does one good document beside it count */
+    ck_assert_int_eq(set_of("430000", "m3", document(HUNAN, "430100", GAS), document(HUBEI, "430100", GAS)), 1103);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM unit"), 1);
+    ck_assert_int_eq(set_of("420000", "m4", document(HUBEI, "420100", GAS), NULL), 0);
+    ck_assert_int_eq(VERSION_OF(HUBEI), 2);
+    finish();
+}
+END_TEST
+
+START_TEST(a_stopped_enterprise_is_not_configured_by_its_platform)
+{
+    ck_assert_int_eq(set_of("430000", "m1", document(HUNAN, "430100", POWER), NULL), 0);
+    OK(db_exec(db, "UPDATE unit SET state = 'suspended' WHERE code = '" HUNAN "'"));
+    ck_assert_int_eq(set_of("430000", "m2", document(HUNAN, "430100", GAS), NULL), 1104);
+    ck_assert(found(1104));
+    OK(db_exec(db, "UPDATE unit SET state = 'retired' WHERE code = '" HUNAN "'"));
+    ck_assert_int_eq(set_of("430000", "m2", document(HUNAN, "430100", GAS), NULL), 1104);
+    OK(db_exec(db, "UPDATE unit SET state = 'accepted' WHERE code = '" HUNAN "'"));
+    ck_assert_int_eq(VERSION_OF(HUNAN), 1);
+    ck_assert_int_eq(set_of("430000", "m2", document(HUNAN, "430100", GAS), NULL), 0);
+    ck_assert_int_eq(VERSION_OF(HUNAN), 2);
+    finish();
+}
+END_TEST
+
+START_TEST(an_enterprise_known_through_a_platform_moves_within_its_region)
+{
+    ck_assert_int_eq(set_of("430000", "m1", document(HUNAN, "430100", POWER), NULL), 0);
+    ck_assert(HAS_REGION(HUNAN, "430100"));
+    ck_assert_int_eq(set_of("430000", "m2", document(HUNAN, "430200", POWER), NULL), 0);
+    ck_assert(HAS_REGION(HUNAN, "430200"));
+    ck_assert_int_eq(set_of("430000", "m3", document(HUNAN, "420100", POWER), NULL), 1103);
+    ck_assert(HAS_REGION(HUNAN, "430200"));
+    /* one that was admitted here stays where the operator put it */
+    ck_assert_int_eq(set_of("420000", "m4", document(HUBEI, "420200", POWER), NULL), 0);
+    ck_assert(HAS_REGION(HUBEI, "420100"));
+    finish();
+}
+END_TEST
+
+START_TEST(an_old_message_that_comes_again_reverts_nothing)
+{
+    char *first = document(HUBEI, "420100", POWER), *second = document(HUBEI, "420100", GAS);
+    ck_assert_int_eq(own("m1", first), 0);
+    ck_assert_int_eq(own("m2", second), 0);
+    ck_assert_int_eq(answer.config_version, 2);
+    ck_assert_int_eq(own("m1", first), 0); /* its answer was lost on the way */
+    ck_assert_int_eq(answer.config_version, 1);
+    ck_assert_int_eq(VERSION_OF(HUBEI), 2);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM collect_item WHERE active AND data_code = '0000000001150010'"),
+                     1);
+    ck_assert_int_eq(own("m1", second), 2107);
+    ck_assert_int_eq(own("m3", first), 0); /* a new message may go back */
+    ck_assert_int_eq(answer.config_version, 3);
+    ck_assert_int_eq(own("m4", first), 0);
+    ck_assert_int_eq(answer.config_version, 3);
+    ck_assert_int_eq(own("m4", first), 0);
+    ck_assert_int_eq(answer.config_version, 3);
+    finish();
+}
+END_TEST
+
+START_TEST(a_platforms_set_takes_effect_once)
+{
+    char *a = document(HUNAN, "430100", POWER), *b = document(ANOTHER, "430100", POWER);
+    ck_assert_int_eq(set_of("430000", "m1", a, b), 0);
+    ck_assert_int_eq(set_of("430000", "m2", document(HUNAN, "430100", GAS), NULL), 0);
+    ck_assert_int_eq(set_of("430000", "m1", a, b), 0);
+    ck_assert_int_eq(VERSION_OF(HUNAN), 2);
+    ck_assert_int_eq(set_of("430000", "m1", b, a), 2107);
+    ck_assert_int_eq(set_of("430000", "m3", a, NULL), 0);
+    ck_assert_int_eq(VERSION_OF(HUNAN), 3);
+    finish();
+}
+END_TEST
+
+START_TEST(a_refused_document_uses_up_no_message_id)
+{
+    ck_assert_int_eq(own("m1", document(ANOTHER, "420100", POWER)), 2111);
+    ck_assert_int_eq(own("m1", document(HUBEI, "420100", POWER)), 0);
+    /* accepted once: what the rules have become meanwhile does not change the answer */
+    OK(db_exec(db, "UPDATE unit SET state = 'accepted'"));
+    ck_assert_int_eq(own("m1", document(HUBEI, "420100", POWER)), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT coalesce(sum(found), 0) FROM storage_orphans('-infinity')"), 0);
+    finish();
+}
+END_TEST
+
+DBTEST_MAIN("config", before, a_platform_replaces_no_configuration_outside_its_region,
+            a_stopped_enterprise_is_not_configured_by_its_platform,
+            an_enterprise_known_through_a_platform_moves_within_its_region,
+            an_old_message_that_comes_again_reverts_nothing, a_platforms_set_takes_effect_once,
+            a_refused_document_uses_up_no_message_id)
