@@ -464,10 +464,8 @@ static RESULT store(struct job *j)
 
 /* ---- outcome ---- */
 
-static RESULT run(struct job *j)
+static RESULT read_and_store(struct job *j)
 {
-    TRY(check_request(j));
-    TRY(open_envelope(j));
     TRY(read_payload(j));
     warn_clock(j);
     TRY(resolve_units(j));
@@ -478,6 +476,24 @@ static RESULT run(struct job *j)
     struct result r = store(j);
     metric_observe(&commit_time, (clock_monotonic() - start) / 1000);
     return r;
+}
+
+/* Refused now, because an enterprise was suspended meanwhile, say; but accepted before, and only the answer was lost:
+ * then that answer stands (contract 4.1). */
+static RESULT or_first_answer(struct job *j, struct result refusal)
+{
+    bool found = false;
+    struct result r = answer_replay(j, &found);
+    return found && result_ok(r) ? RESULT_OK : refusal;
+}
+
+static RESULT run(struct job *j)
+{
+    TRY(check_request(j));
+    TRY(open_envelope(j));
+    struct result r = read_and_store(j);
+    bool refused = !result_ok(r) && r.kind != ERR_TRANSIENT && r.kind != ERR_INTERNAL && r.code != 2107;
+    return refused ? or_first_answer(j, r) : r;
 }
 
 static void release_units(struct job *j)

@@ -427,6 +427,27 @@ START_TEST(the_same_uploads_at_once_from_two_connections_are_stored_once)
 }
 END_TEST
 
+START_TEST(what_was_accepted_keeps_its_answer_after_a_suspension)
+{
+    struct bench b = open_bench();
+    struct upload_answer first, again;
+    char *xml = document(b.arena, record(b.arena, 0, "2024-03-01 00:00:00", "1.5", ""));
+    upload(&b, "m1", xml, &first);
+    ck_assert_int_eq(first.code, 0);
+    OK(db_exec(b.db, "UPDATE unit SET state = 'suspended'"));
+    OK(registry_reload_unit(b.registry, b.db, CODE));
+    upload(&b, "m1", xml, &again);
+    ck_assert_int_eq(again.code, 0);
+    ck_assert(again.duplicate);
+    ck_assert_str_eq(again.upload_id, first.upload_id);
+    ck_assert_int_eq(again.stored, 1);
+    upload(&b, "m2", xml, &again);
+    ck_assert_int_eq(again.code, 1104);
+    COUNT_IS(&b, 1, "SELECT count(*) FROM upload");
+    close_bench(&b);
+}
+END_TEST
+
 DBTEST_MAIN("ingest", before, an_upload_is_stored_once_and_a_replay_gets_the_first_answer,
             the_same_message_id_with_other_content_is_2107, corrections_by_value_and_validity_are_logged_and_rolled_up,
             registers_are_recomputed_around_late_readings_gaps_and_resets,
@@ -434,4 +455,5 @@ DBTEST_MAIN("ingest", before, an_upload_is_stored_once_and_a_replay_gets_the_fir
             repair_puts_right_what_verify_finds, registers_running_backwards_are_suspect_but_count,
             jumps_and_stuck_values_are_flagged_where_thresholds_are_set, process_parts_beyond_the_plant_are_suspect,
             reported_values_far_from_computed_ones_are_warned_about,
-            the_same_uploads_at_once_from_two_connections_are_stored_once)
+            the_same_uploads_at_once_from_two_connections_are_stored_once,
+            what_was_accepted_keeps_its_answer_after_a_suspension)
