@@ -10,8 +10,11 @@ dir=$base
 [ "$preset" = default ] || dir=$base-$preset
 [ -e "$top/etc/presets/$preset.cmake" ] || { echo "build.sh: no preset $preset" >&2; exit 2; }
 
+# One at a time: two at once would write the same files.
+mkdir -p "$dir"
+exec 9>>"$dir/build.lock"
+flock 9
 if [ ! -e "$dir/build.ninja" ]; then
-    mkdir -p "$dir"
     cmake -S "$top" -G Ninja -C "$top/etc/presets/$preset.cmake" -B "$dir" >"$dir/configure.log" 2>&1 ||
         { cat "$dir/configure.log" >&2; exit 1; }
 fi

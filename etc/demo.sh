@@ -7,6 +7,7 @@
 # Installs what is missing (as root), builds, and needs nothing started beforehand. NHJC_DEMO_DIR: work there and keep
 # it; otherwise a folder in /tmp that is removed at the end. Fails when the platforms disagree.
 set -eu
+trap 'exit 141' PIPE # `demo.sh | head`: without a trap the shell would die and leave everything running
 top=$(cd "$(dirname "$0")/.." && pwd)
 data=
 once=
@@ -54,18 +55,24 @@ seconds_since() { # MS: with one decimal
 # ---------------------------------------------------------------- the stack
 dir=${NHJC_DEMO_DIR:-}
 sims=
+sleeper=
 clean_up() {
     code=$?
-    trap - EXIT INT TERM HUP
-    for pid in $sims; do kill "$pid" 2>/dev/null || true; done
-    for pid in $sims; do wait "$pid" 2>/dev/null || true; done
+    # Whoever watched may be gone, and every word to him fails: nothing may end this before the stack is down.
+    set +e
+    trap '' PIPE HUP INT TERM
+    trap - EXIT
+    for pid in $sims $sleeper; do kill "$pid" 2>/dev/null; done
+    for pid in $sims $sleeper; do wait "$pid" 2>/dev/null; done
     if [ -n "$dir" ]; then
-        [ -z "$terminal" ] || echo
-        step "停止" "stopping"
+        {
+            [ -z "$terminal" ] || echo
+            step "停止" "stopping"
+        } 2>/dev/null
         if [ -n "${NHJC_DEMO_DIR:-}" ]; then
-            sh "$top/etc/stack.sh" down "$dir" || true
+            sh "$top/etc/stack.sh" down "$dir"
         else
-            sh "$top/etc/stack.sh" down "$dir" --purge || true
+            sh "$top/etc/stack.sh" down "$dir" --purge
             rm -rf "$dir"
         fi
     fi
@@ -165,6 +172,18 @@ show_progress() {
     if [ -n "$terminal" ]; then printf '\r  %s\033[K' "$line"; else printf '  %s\n' "$line"; fi
 }
 
+poll() { # looks five times a second, tells twice a second on a terminal, else every five seconds
+    sleep 0.2
+    [ "$(($(now_ms) - shown))" -ge "$tell_every" ] || return 0
+    shown=$(now_ms)
+    show_progress
+}
+
+# "NAME":NUMBER of every simulator's summary; the decimals of a number stay.
+of_summaries() { # NAME
+    sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$dir"/sim/*.json
+}
+
 collect_devices() {
     failed=
     for pid in $sims; do
@@ -179,28 +198,26 @@ collect_devices() {
 }
 
 upload() {
-    pause=5
-    [ -z "$terminal" ] || pause=0.5
+    tell_every=5000
+    [ -z "$terminal" ] || tell_every=500
     begin=$(now_ms)
+    shown=$begin
     start_devices
-    while running; do
-        show_progress
-        sleep "$pause"
-    done
-    upload_time=$(seconds_since "$begin")
+    while running; do poll; done
     collect_devices
     counts
-    sent=$readings
-    rate=$((readings * 1000 / ($(now_ms) - begin)))
+    sent=$(of_summaries readings | awk '{ n += $1 } END { print n + 0 }')
+    sent_in=$(of_summaries uploads | awk '{ n += $1 } END { print n + 0 }')
+    upload_time=$(of_summaries seconds | sort -n | tail -n 1)
+    rate=$(echo "$sent $upload_time" | awk '{ printf "%d", ($2 > 0) ? $1 / $2 : 0 }')
 }
 
 wait_for_the_rest() {
     while :; do
         if ctl wait --timeout 0 >/dev/null 2>&1 &&
             "$NHJC_BIN/nhjcctl" -c "$NHJC_UPPER_CONF" wait --timeout 0 >/dev/null 2>&1; then break; fi
-        show_progress
         [ "$(($(now_ms) - begin))" -lt 1800000 ] || { echo "demo.sh: not done within half an hour" >&2; exit 1; }
-        sleep "$pause"
+        poll
     done
     show_progress
     [ -z "$terminal" ] || echo
@@ -273,10 +290,18 @@ verify() {
     printf '  province: %s\n  upper:    %s\n' "$(tail -n 1 "$dir/sim/verify.txt")" "$(tail -n 1 "$dir/sim/verify-upper.txt")"
 }
 
+# An own file is held against a computation that shares no code with the platform.
+oracle() {
+    [ -n "$data" ] || return 0
+    step "独立程序由CSV重算并核对" "the CSV's months and years, computed by a script of its own, against both platforms"
+    PYTHONDONTWRITEBYTECODE=1 python3 "$top/test/oracle/compare.py" --csv "$data" --enterprise "$steel" >"$dir/sim/oracle.txt" || different=1
+    sed 's/^/  /' "$dir/sim/oracle.txt"
+}
+
 print_rates() {
     printf '\n%s速度%s  rates\n' "$bold" "$plain"
     printf '  上传 uploaded and durable: %s readings in %s uploads, %s s, %s readings/s over 3 connections\n' \
-        "$sent" "$uploads" "$upload_time" "$rate"
+        "$sent" "$sent_in" "$upload_time" "$rate"
     printf '  汇总并转发完毕 rolled up and at the upper platform: %s s after the first upload\n' "$all_time"
 }
 
@@ -284,14 +309,15 @@ print_next() {
     cat <<NEXT
 
 ${bold}接着看${plain}  how to look further (in another terminal)
-  set -a; . $dir/env; set +a; PATH=\$NHJC_BIN:\$PATH
-  nhjcctl -c \$NHJC_CONF enterprise list
-  nhjcctl -c \$NHJC_CONF upload list --limit 5
-  nhjcctl -c \$NHJC_CONF destination list;  nhjcctl -c \$NHJC_CONF status;  nhjcctl -c \$NHJC_CONF metrics
+  set -a; . '$dir/env'; set +a; PATH=\$NHJC_BIN:\$PATH
+  nhjcctl -c "\$NHJC_CONF" enterprise list
+  nhjcctl -c "\$NHJC_CONF" upload list --limit 5
+  nhjcctl -c "\$NHJC_CONF" destination list;  nhjcctl -c "\$NHJC_CONF" status;  nhjcctl -c "\$NHJC_CONF" metrics
   psql -c "SELECT * FROM bv_infodb_energydata_province WHERE granularity = 'day' LIMIT 5"
-  curl --cacert \$NHJC_CA --cert \$NHJC_PKI/$steel.pem --key \$NHJC_PKI/$steel.key "\$NHJC_URL/services/access?wsdl"
-  sh etc/stack.sh stop-server $dir upper     and later start-server: what is uploaded meanwhile arrives exactly once
+  sh etc/stack.sh stop-server '$dir' upper     and later start-server: what is uploaded meanwhile arrives exactly once
 NEXT
+    ! command -v curl >/dev/null || printf '  %s\n' \
+        "curl --cacert \"\$NHJC_CA\" --cert \"\$NHJC_PKI/$steel.pem\" --key \"\$NHJC_PKI/$steel.key\" \"\$NHJC_URL/services/access?wsdl\""
 }
 
 install_and_build
@@ -301,9 +327,10 @@ upload
 wait_for_the_rest
 print_table
 verify
+oracle
 print_rates
 if [ -n "$different" ]; then
-    echo "${red}数据不一致 / the platforms disagree, or a rollup differs${plain}" >&2
+    echo "${red}数据不一致 / the platforms disagree, or a rollup or the computation from the CSV differs${plain}" >&2
     exit 1
 fi
 printf '\n%s两级平台数据完全一致 / both platforms agree to the last digit%s\n' "$green" "$plain"
@@ -313,5 +340,6 @@ printf '\n%s按 Ctrl-C 结束 / press Ctrl-C to stop%s\n' "$bold" "$plain"
 trap 'exit 0' INT
 while :; do
     sleep 3600 &
-    wait $! || true
+    sleeper=$!
+    wait "$sleeper" || true
 done

@@ -58,6 +58,19 @@ as_postgres() {
     fi
 }
 
+# One at a time works on DIR: a second up would remove the cluster that the first is making. Whoever waited may hold
+# the lock of a folder that was purged meanwhile, and begins again. Daemons are started without descriptor 9.
+lock_folder() {
+    mkdir -p "$dir"
+    dir=$(cd "$dir" && pwd -P) # one name, whatever symbolic links led here: processes are known by it
+    while :; do
+        mkdir -p "$dir"
+        exec 9>>"$dir/.lock"
+        flock 9
+        [ "$(stat -L -c %d:%i /proc/self/fd/9)" != "$(stat -c %d:%i "$dir/.lock" 2>/dev/null)" ] || break
+    done
+}
+
 # Sockets have at most 107 bytes of path, and DIR may lie where the database's user cannot go (/root): sockets live
 # in a short folder, and so does the database when it must. Both are remembered in DIR.
 remembered_folder() { # FILE TEMPLATE: sets $folder
@@ -74,8 +87,7 @@ remembered_folder() { # FILE TEMPLATE: sets $folder
 
 make_folders() {
     umask 022
-    mkdir -p "$dir"
-    dir=$(cd "$dir" && pwd)
+    lock_folder
     remembered_folder run.path /tmp/nhjc.XXXXXX
     run=$folder
     pg=$dir/pg
@@ -88,7 +100,7 @@ make_folders() {
 
 open_folders() {
     [ -d "$dir" ] || fail "no such folder: $dir"
-    dir=$(cd "$dir" && pwd)
+    dir=$(cd "$dir" && pwd -P)
     [ -e "$dir/run.path" ] || fail "$dir was not made by stack.sh up"
     run=$(cat "$dir/run.path")
     pg=$dir/pg
@@ -189,7 +201,7 @@ start_db() {
     chmod 711 "$run"
     chmod 700 "$run/pg-$1"
     [ -z "$pg_owner" ] || chown "$pg_owner" "$run/pg-$1"
-    as_postgres "$pg_bin/pg_ctl" -D "$pg/$1/data" -l "$pg/$1/log" -s -w -t 120 start >&2 </dev/null ||
+    as_postgres "$pg_bin/pg_ctl" -D "$pg/$1/data" -l "$pg/$1/log" -s -w -t 120 start >&2 </dev/null 9>&- ||
         { tail -n 20 "$pg/$1/log" >&2 || true; fail "the database of $1 does not start"; }
 }
 
@@ -222,6 +234,27 @@ kill_db() {
 }
 
 # ---------------------------------------------------------------- servers
+# A port below those that the system hands out to any client: there it would be taken one day when the server is started
+# again. 0, the system's choice, where there is no such room.
+free_port() {
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v seed="$(od -An -N4 -tu4 /dev/urandom)" \
+        -v end="$(cut -f 1 /proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || echo 0)" '
+        function number(hex,   i, n) {
+            for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
+            return n
+        }
+        { sub(/.*:/, "", $2); used[number($2)] = 1 }
+        END {
+            begin = 10000
+            srand(seed)
+            for (tries = 0; tries < 1000 && end > begin + 100; tries++) {
+                port = begin + int(rand() * (end - begin))
+                if (!(port in used)) { print port; exit }
+            }
+            print 0
+        }'
+}
+
 server_pid() { # NAME: prints the number of the running server, nothing otherwise
     [ -e "$dir/$1/pid" ] || return 0
     pid=$(cat "$dir/$1/pid")
@@ -262,23 +295,40 @@ write_conf() { # NAME CODE TITLE
     mv "$conf.new" "$conf"
 }
 
-start_server() { # NAME
-    [ -z "$(server_pid "$1")" ] || return 0
-    conf=$dir/$1/nhjcd.conf
-    rm -f "$dir/$1/port" # what start_server waits for
+launch_server() { # NAME: false when it ended before it listened
+    rm -f "$dir/$1/port" # what is waited for
     # A session of its own: Ctrl-C at the terminal is for the script, which stops the server in order.
-    setsid "$bin/nhjcd" -c "$conf" >>"$dir/$1/log" 2>&1 </dev/null &
+    setsid "$bin/nhjcd" -c "$dir/$1/nhjcd.conf" >>"$dir/$1/log" 2>&1 </dev/null 9>&- &
     pid=$!
     echo "$pid" >"$dir/$1/pid"
     tries=1200
     while [ ! -e "$dir/$1/port" ]; do
         tries=$((tries - 1))
         if ! alive "$pid" || [ "$tries" -le 0 ]; then
-            tail -n 5 "$dir/$1/log" >&2
             kill -9 "$pid" 2>/dev/null || true
-            fail "nhjcd of $1 does not start, see $dir/$1/log"
+            return 1
         fi
         sleep 0.05
+    done
+}
+
+start_server() { # NAME
+    [ -z "$(server_pid "$1")" ] || return 0
+    conf=$dir/$1/nhjcd.conf
+    chosen=
+    choices=5 # somebody else may take the port meanwhile
+    while :; do
+        if grep -q '^listen_port = 0$' "$conf"; then
+            chosen=$(free_port)
+            sed -i "s/^listen_port = 0\$/listen_port = $chosen/" "$conf"
+        fi
+        ! launch_server "$1" || break
+        choices=$((choices - 1))
+        if [ -z "$chosen" ] || [ "$choices" = 0 ] || ! tail -n 5 "$dir/$1/log" | grep -qi 'address already in use'; then
+            tail -n 5 "$dir/$1/log" >&2
+            fail "nhjcd of $1 does not start, see $dir/$1/log"
+        fi
+        sed -i "s/^listen_port = .*/listen_port = 0/" "$conf"
     done
     # The port stays the same from now on.
     sed -i "s/^listen_port = 0\$/listen_port = $(cat "$dir/$1/port")/" "$conf"
@@ -391,9 +441,10 @@ up() {
     # Nothing stays behind when something fails.
     trap on_exit EXIT
     trap 'exit 130' INT
+    trap 'exit 141' PIPE
     trap 'exit 143' TERM HUP
     start_all
-    trap - EXIT INT TERM HUP
+    trap - EXIT INT PIPE TERM HUP
 }
 
 # ---------------------------------------------------------------- down
@@ -412,12 +463,14 @@ stop_all() {
 down() {
     [ -e "$dir/run.path" ] || { [ -n "$purge" ] || echo "stack.sh: nothing was up in $dir" >&2; return 0; }
     find_postgres
+    lock_folder
+    [ -e "$dir/run.path" ] || return 0 # another down was faster
     open_folders
     stop_all
     rm -rf "$run"
     [ -n "$purge" ] || return 0
     [ ! -e "$dir/pg.path" ] || rm -rf "${pg:?}"
-    for name in province upper ca pki pg env tools.conf run.path pg.path initdb.log migrate.log; do
+    for name in province upper ca pki pg env tools.conf run.path pg.path initdb.log migrate.log .lock; do
         rm -rf "${dir:?}/$name"
     done
     rmdir "$dir" 2>/dev/null || true
@@ -437,6 +490,7 @@ status() {
 one_part() { # VERB
     find_postgres
     open_folders
+    lock_folder
     [ -d "$dir/$part" ] || fail "$dir has no $part"
     case $1 in
     start-server) start_server "$part" ;;
