@@ -73,9 +73,10 @@ static void print_summary(const struct sim_options *o, struct uploader *u)
         sim_stats_text(uploader_stats(u), o->enterprise, &text);
     }
     write_out(&text, NULL);
-    const struct sim_stats *s = uploader_stats(u);
-    if (o->json && s->refused_text) {
-        fprintf(stderr, "nhjc-sim: refused by the platform, code %d: %s\n", s->refused_code, s->refused_text);
+    if (o->json && uploader_stats(u)->refused_text) {
+        buf_clear(&text);
+        sim_stats_refusal(uploader_stats(u), &text);
+        fprintf(stderr, "nhjc-sim: %s", buf_str(&text));
     }
     buf_free(&text);
 }

@@ -217,8 +217,11 @@ static RESULT check(struct sim_options *o)
 /* The zone decides what --from and --to mean, wherever it stands on the line. */
 static RESULT set_zone(int argc, char **argv)
 {
-    for (int i = 1; i + 1 < argc; i++) {
-        if (strcmp(argv[i], "--zone") == 0) {
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--zone=", 7) == 0) {
+            return caltime_set_zone(argv[i] + 7);
+        }
+        if (strcmp(argv[i], "--zone") == 0 && i + 1 < argc) {
             return caltime_set_zone(argv[i + 1]);
         }
     }

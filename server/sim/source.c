@@ -6,6 +6,7 @@
 #include "base/caltime.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "payload/envelope.h"
 #include "sim/csv.h"
 #include "sim/shape.h"
 
@@ -27,6 +28,7 @@ struct sim_source {
     struct buf text;
     struct row *rows;
     size_t row_cap;
+    struct buf line; /* the cells of the slot given last: rows stay whole, to be read again */
     /* shape */
     const struct shape *shape;
     int64_t first;
@@ -100,10 +102,22 @@ static int32_t smallest_step(const struct sim_source *s)
     return step > 86400 ? 86400 : (int32_t)step;
 }
 
+static RESULT label_csv(struct sim_source *s, const char *path)
+{
+    unsigned char digest[32];
+    const char *text = buf_str(&s->text);
+    size_t head = strcspn(text, "\n");
+    head += text[head] ? 1 + strcspn(text + head + 1, "\n") : 0;
+    TRY(envelope_digest(DIGEST_SHA_256, text, head, digest));
+    s->label = mem_printf("csv:%.200s:%02x%02x%02x%02x", base_name(path), digest[0], digest[1], digest[2], digest[3]);
+    return RESULT_OK;
+}
+
 static RESULT open_csv(struct sim_source *s, const struct sim_source_options *o)
 {
     TRY(csv_read_file(o->csv, MAX_FILE, &s->text));
     buf_append_char(&s->text, '\n');
+    TRY(label_csv(s, o->csv));
     char *cursor = (char *)s->text.data;
     TRY(read_header(s, o, csv_line(&cursor)));
     size_t number = 1;
@@ -113,7 +127,6 @@ static RESULT open_csv(struct sim_source *s, const struct sim_source_options *o)
             TRY(add_row(s, o, line, number));
         }
     }
-    s->label = mem_printf("csv:%s", base_name(o->csv));
     s->period = o->period ? o->period : smallest_step(s);
     return RESULT_OK;
 }
@@ -196,6 +209,7 @@ void sim_source_close(struct sim_source **source)
     if (s) {
         sim_items_free(&s->items);
         buf_free(&s->text);
+        buf_free(&s->line);
         mem_free(s->rows);
         mem_free(s->cells);
         mem_free(s->label);
@@ -229,11 +243,23 @@ static int64_t slot_ts(const struct sim_source *s, size_t number)
     return s->shape ? s->first + (int64_t)number * s->period * USEC_PER_SEC : s->rows[number].ts;
 }
 
-void sim_source_skip(struct sim_source *source, int64_t ts)
+size_t sim_source_skip(struct sim_source *source, int64_t ts)
 {
+    size_t before = source->next;
     while (source->next < source->slots && slot_ts(source, source->next) <= ts) {
         source->next++;
     }
+    return source->next - before;
+}
+
+void sim_source_rewind(struct sim_source *source)
+{
+    source->next = 0;
+}
+
+size_t sim_source_left(const struct sim_source *source)
+{
+    return source->slots - source->next;
 }
 
 bool sim_source_peek(const struct sim_source *source, int64_t *ts)
@@ -246,9 +272,11 @@ bool sim_source_peek(const struct sim_source *source, int64_t *ts)
 }
 
 /* A short line leaves its last items missing; cells beyond the header are not looked at. */
-static void csv_cells(struct sim_source *s, char *rest)
+static void csv_cells(struct sim_source *s, const char *rest)
 {
-    size_t n = csv_split(rest, (char **)s->cells, s->items.count);
+    buf_clear(&s->line);
+    buf_append(&s->line, rest, strlen(rest) + 1);
+    size_t n = csv_split((char *)s->line.data, (char **)s->cells, s->items.count);
     for (; n < s->items.count; n++) {
         s->cells[n] = "";
     }

@@ -31,12 +31,16 @@ struct sim_source;
 RESULT sim_source_open(const struct sim_source_options *options, struct sim_source **source);
 void sim_source_close(struct sim_source **source);
 const struct sim_items *sim_source_items(const struct sim_source *source);
-const char *sim_source_label(const struct sim_source *source); /* "csv:steel.csv.gz", "shape:glass" */
+/* "shape:glass", "csv:steel.csv.gz:1f00c6a2": name and a digest of header and first row, because a base name alone
+ * is shared by files that have nothing in common (2023/data.csv, 2024/data.csv). A file that only grew keeps it. */
+const char *sim_source_label(const struct sim_source *source);
 int32_t sim_source_period(const struct sim_source *source);
 size_t sim_source_slots(const struct sim_source *source); /* all that were chosen */
 
-/* The next slot goes to the first one later than ts. */
-void sim_source_skip(struct sim_source *source, int64_t ts);
+/* The next slot goes to the first one later than ts. Returns how many were passed over. */
+size_t sim_source_skip(struct sim_source *source, int64_t ts);
+void sim_source_rewind(struct sim_source *source);                  /* to the first slot chosen */
+size_t sim_source_left(const struct sim_source *source);            /* slots that follow */
 bool sim_source_peek(const struct sim_source *source, int64_t *ts); /* false: at the end */
 bool sim_source_next(struct sim_source *source, struct sim_slot *slot);
 /* Header and all slots chosen as CSV: `--print-csv`. The source is at its end afterwards. */

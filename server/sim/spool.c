@@ -495,6 +495,17 @@ static RESULT shorten(struct spool *s)
     return r;
 }
 
+RESULT spool_start_over(struct spool *spool)
+{
+    while (spool_pending(spool)) {
+        drop_first(spool);
+    }
+    for (size_t i = 0; i < spool->position_count; i++) {
+        spool->positions[i].value = INT64_MIN;
+    }
+    return shorten(spool);
+}
+
 RESULT spool_done(struct spool *spool, int code)
 {
     struct buf head = BUF_INIT, bytes = BUF_INIT;

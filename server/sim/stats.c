@@ -80,8 +80,24 @@ void sim_stats_text(const struct sim_stats *stats, const char *enterprise, struc
         buf_printf(out, "  left in the spool: %" PRId64 " messages with %" PRId64 " readings\n", stats->spool_messages,
                    stats->spool_readings);
     }
+    if (stats->skipped_slots && !stats->uploads) {
+        buf_printf(out,
+                   "  没有新数据：%" PRId64 "个时刻此前已读过 / nothing new: %" PRId64
+                   " slots were read by earlier runs; --again begins anew\n",
+                   stats->skipped_slots, stats->skipped_slots);
+    }
     if (stats->refused_text) {
-        buf_printf(out, "  refused by the platform, code %d: %s\n", stats->refused_code, stats->refused_text);
+        buf_append_str(out, "  ");
+        sim_stats_refusal(stats, out);
+    }
+}
+
+void sim_stats_refusal(const struct sim_stats *stats, struct buf *out)
+{
+    if (stats->refused_code) {
+        buf_printf(out, "平台拒绝 / refused by the platform, code %d: %s\n", stats->refused_code, stats->refused_text);
+    } else {
+        buf_printf(out, "无法继续 / cannot go on: %s\n", stats->refused_text);
     }
 }
 
@@ -105,6 +121,7 @@ static void json_counts(const struct sim_stats *stats, struct buf *out)
         {"suspect", stats->suspect},
         {"rejected", stats->rejected},
         {"retries", stats->retries},
+        {"skippedSlots", stats->skipped_slots},
         {"spoolMessages", stats->spool_messages},
         {"spoolReadings", stats->spool_readings},
         {"lastCode", stats->last_code},
@@ -128,7 +145,10 @@ void sim_stats_json(const struct sim_stats *stats, const char *enterprise, const
         buf_printf(out, "%s\"%d\":%" PRId64, i ? "," : "", stats->findings[i].code, stats->findings[i].count);
     }
     buf_append_char(out, '}');
-    if (stats->refused_text) {
+    if (stats->refused_text && !stats->refused_code) {
+        buf_append_str(out, ",\"failed\":");
+        buf_append_json(out, stats->refused_text);
+    } else if (stats->refused_text) {
         buf_printf(out, ",\"refused\":{\"code\":%d,\"message\":", stats->refused_code);
         buf_append_json(out, stats->refused_text);
         buf_append_char(out, '}');

@@ -18,7 +18,8 @@ struct sim_stats {
     int64_t started;  /* clock_monotonic */
     int64_t position; /* instant of the last slot acknowledged; INT64_MIN */
     int last_code;
-    int refused_code; /* with refused_text: why the platform ended the run */
+    int64_t skipped_slots; /* read by earlier runs: the spool says so */
+    int refused_code;      /* with refused_text: why the platform ended the run; 0: something here did */
     char *refused_text;
     struct {
         int code;
@@ -31,6 +32,8 @@ struct sim_stats {
 void sim_stats_finding(struct sim_stats *stats, int code);
 double sim_stats_seconds(const struct sim_stats *stats);
 void sim_stats_line(const struct sim_stats *stats, struct buf *out); /* one line of progress, without its end */
+/* Why the run was ended, bilingual, for people. Only with refused_text. */
+void sim_stats_refusal(const struct sim_stats *stats, struct buf *out);
 void sim_stats_text(const struct sim_stats *stats, const char *enterprise, struct buf *out);
 void sim_stats_json(const struct sim_stats *stats, const char *enterprise, const char *device_id, struct buf *out);
 void sim_stats_free(struct sim_stats *stats);

@@ -43,9 +43,9 @@ struct uploader {
     int building;     /* readings in it */
     int64_t built_to; /* its last slot */
     /* time */
-    int64_t begin_ns, begin_ts; /* the slot begin_ts falls due at begin_ns */
-    int64_t next_try, last_success;
-    struct buf content; /* of the message being sent */
+    int64_t begin_ns, begin_ts;      /* the slot begin_ts falls due at begin_ns */
+    int64_t next_try, failing_since; /* failing_since: of the first failure after a success; 0: none */
+    struct buf content;              /* of the message being sent */
 };
 
 static volatile sig_atomic_t stop_asked;
@@ -143,12 +143,14 @@ static RESULT collect(struct uploader *u)
 
 /* ---------------------------------------------------------------- answers */
 
+/* Without a code nobody refused: it is this side that cannot go on (a server that is not trusted, an answer too long).
+ */
 static void refuse(struct uploader *u, int code, const char *text, enum sim_exit *exit)
 {
     u->stats.last_code = u->stats.refused_code = code;
     mem_free(u->stats.refused_text);
     u->stats.refused_text = mem_strdup(text);
-    *exit = SIM_REFUSED;
+    *exit = code ? SIM_REFUSED : SIM_BROKEN;
 }
 
 static void retry(struct uploader *u, int code, const char *text)
@@ -156,6 +158,7 @@ static void retry(struct uploader *u, int code, const char *text)
     int64_t now = clock_monotonic();
     int64_t delay = backoff_fail(&u->backoff, now / 1000000);
     u->next_try = now + delay * 1000000;
+    u->failing_since = u->failing_since ? u->failing_since : now;
     u->stats.retries++;
     u->stats.last_code = code;
     progress_note(&u->progress, "not delivered, again in %.1f s: %s", (double)delay / 1000.0, text);
@@ -169,9 +172,8 @@ static bool settled(struct uploader *u, struct result r, const struct client_com
     const struct code_row *row = code_find(code);
     if (result_ok(r) && (code == 0 || code == 2)) {
         u->stats.last_code = code;
-        u->last_success = clock_monotonic();
-        u->next_try = 0;
-        backoff_success(&u->backoff, u->last_success / 1000000);
+        u->next_try = u->failing_since = 0;
+        backoff_success(&u->backoff, clock_monotonic() / 1000000);
         return true;
     }
     if (r.kind == ERR_TRANSIENT || (row && row->retryable)) {
@@ -211,6 +213,26 @@ static void copy_text(char *to, size_t size, const char *from)
     snprintf(to, size, "%s", from ? from : "");
 }
 
+/* A platform that was made anew knows neither the device nor what it sent: waiting messages carry the former deviceId
+ * and would be refused for ever, and what the former platform acknowledged is not there. */
+static RESULT start_over(struct uploader *u, const char *device_id)
+{
+    if (!u->device.device_id[0] || strcmp(u->device.device_id, device_id) == 0) {
+        return RESULT_OK;
+    }
+    progress_note(
+        &u->progress,
+        "平台给出新的deviceId，从头重发 / the platform gave another deviceId: %zu waiting messages are dropped and "
+        "the source is read from its beginning",
+        spool_pending(u->spool));
+    TRY(spool_start_over(u->spool));
+    sim_source_rewind(u->source);
+    buf_clear(&u->xml);
+    u->building = 0;
+    u->stats.skipped_slots = 0;
+    return RESULT_OK;
+}
+
 static RESULT step_register(struct uploader *u, enum sim_exit *exit)
 {
     const struct sim_options *o = u->options;
@@ -220,6 +242,7 @@ static RESULT step_register(struct uploader *u, enum sim_exit *exit)
     if (!settled(u, r, &answer.common, exit)) {
         return RESULT_OK;
     }
+    TRY(start_over(u, answer.device_id ? answer.device_id : ""));
     copy_text(u->device.device_id, sizeof u->device.device_id, answer.device_id);
     copy_text(u->device.reg_version, sizeof u->device.reg_version, answer.reg_version);
     copy_text(u->device.dic_version, sizeof u->device.dic_version, answer.dic_version);
@@ -341,7 +364,7 @@ static void sleep_until(struct uploader *u, int64_t when)
 static bool given_up(struct uploader *u)
 {
     int64_t limit = u->options->give_up * NS;
-    if (!limit || clock_monotonic() - u->last_success < limit || u->stats.retries == 0 || !u->next_try) {
+    if (!limit || !u->failing_since || clock_monotonic() - u->failing_since < limit) {
         return false;
     }
     progress_note(&u->progress,
@@ -353,7 +376,6 @@ static bool given_up(struct uploader *u)
 RESULT uploader_run(struct uploader *u, enum sim_exit *exit)
 {
     *exit = SIM_DONE;
-    u->last_success = clock_monotonic();
     while (*exit == SIM_DONE && !finished(u)) {
         TRY(collect(u));
         if (clock_monotonic() >= u->next_try) {
@@ -401,7 +423,7 @@ static void find_place(struct uploader *u)
         spool_forget(u->spool, label);
     }
     int64_t position = spool_position(u->spool, label);
-    sim_source_skip(u->source, position);
+    u->stats.skipped_slots = (int64_t)sim_source_skip(u->source, position);
     if (position != INT64_MIN) {
         char text[CALTIME_TEXT];
         progress_note(&u->progress, "%s was read up to %s before; %zu messages wait in the spool", label,

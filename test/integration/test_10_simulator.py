@@ -40,10 +40,54 @@ class Simulator(StackCase):
         csv = in_folder(self.stack, 'sim-402.csv', days=1)
         self.sim(402, '--csv', csv)
         summary, words = self.sim(402, '--csv', csv)
-        self.assertEqual(summary['uploads'], 0)
+        self.assertEqual((summary['uploads'], summary['skippedSlots']), (0, 96))
         self.assertIn('was read up to 2018-01-29 23:45:00', words)
         summary, _ = self.sim(402, '--csv', csv, '--again')
         self.assertEqual((summary['unchanged'], summary['stored']), (576, 0))
+
+    def test_files_of_the_same_name_are_both_sent_from_one_spool(self):
+        for year in ('2018', '2017'):  # the later one first: its position lies behind all of the other
+            os.mkdir(os.path.join(self.stack.dir, year))
+            csv = in_folder(self.stack, os.path.join(year, 'data.csv'), start=year + '-01-29 00:00', days=1)
+            self.assertEqual(self.sim(416, '--csv', csv)[0]['stored'], 576, year)
+        again = os.path.join(self.stack.dir, '2018', 'data.csv')
+        self.assertEqual(self.sim(416, '--csv', again)[0]['skippedSlots'], 96)
+
+    def test_a_platform_made_anew_gets_everything_again(self):
+        csv = in_folder(self.stack, 'sim-417.csv', days=2)
+        code = nhjc.uscc(417)
+        self.sim(417, '--csv', csv, '--to', '2018-01-30 00:00')
+        self.province.stop()
+        try:
+            self.sim(417, '--csv', csv, '--give-up', 1, '--retry-min', 50, '--retry-max', 200, status=3)  # leaves messages in the spool
+        finally:
+            # what matters to the device of a platform that was purged: it is not known, and its readings are gone
+            self.province.sql("DELETE FROM device WHERE unit_id = (SELECT id FROM unit WHERE code = '%s')" % code)
+            self.province.sql("DELETE FROM reading_frame WHERE unit_id = (SELECT id FROM unit WHERE code = '%s')" % code)
+            self.province.start()
+        summary, words = self.sim(417, '--csv', csv)
+        self.assertIn('another deviceId', words)
+        self.assertEqual((summary['stored'], summary['skippedSlots'], summary['spoolMessages']), (2 * 576, 0, 0))
+
+    def test_giving_up_counts_from_the_first_failure_not_from_the_last_success(self):
+        path = os.path.join(self.stack.dir, 'sim-418.csv')
+        with open(path, 'w') as file:
+            file.write('ts,usage_kwh\n')
+            for hour in range(0, 240, 2):
+                file.write('2018-01-%02d %02d:00,1\n' % (1 + hour // 24, hour % 24))
+        code = self.stack.enterprise(418)
+        # a slot leaves every two seconds, so every failure comes later than a second after the last success
+        words = ['--csv', path, '--speed', 3600, '--per-upload', 1, '--give-up', 1, '--retry-min', 50, '--retry-max', 100]
+        process = subprocess.Popen(self.stack.simulator(code, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.stack.env)
+        wait(lambda: self.province.number("SELECT count(*) FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s'" % code) >= 1, 60,
+             what='the first upload')
+        self.province.stop()
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            self.province.start()
+        self.assertEqual(process.returncode, 3, err)
+        self.assertGreater(json.loads(out)['retries'], 3)
 
     def test_shapes_equal_their_printed_csv(self):
         for number, shape in ((403, 'steel'), (404, 'glass'), (405, 'office')):
@@ -93,8 +137,12 @@ class Simulator(StackCase):
         with open(self.province.certificate(self.stack.enterprise(409))[0]) as file, open(own, 'w') as out:
             out.write(file.read().partition('-----END CERTIFICATE-----')[0] + '-----END CERTIFICATE-----\n')
         done = run(*self.stack.simulator(nhjc.uscc(409), '--csv', csv, '--ca', own), check=False, env=self.stack.env)
-        self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertEqual(json.loads(done.stdout)['uploads'], 0)
+        self.assertEqual(done.returncode, 2, done.stderr)  # nobody refused: it is this side that does not trust
+        summary = json.loads(done.stdout)
+        self.assertEqual(summary['uploads'], 0)
+        self.assertNotIn('refused', summary)
+        self.assertIn('certificate', summary['failed'])
+        self.assertIn('cannot go on', done.stderr)
 
     def test_an_outage_is_waited_for_and_the_spool_survives_a_stop(self):
         csv = in_folder(self.stack, 'sim-410.csv', days=2)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/caltime.h"
@@ -174,15 +175,63 @@ START_TEST(from_and_to_choose_and_skip_goes_on)
     unlink(o.csv);
     ck_assert_uint_eq(sim_source_slots(s), 2);
     ck_assert_int_eq(sim_source_period(s), 3600);
-    sim_source_skip(s, INT64_MIN);
+    ck_assert_uint_eq(sim_source_skip(s, INT64_MIN), 0);
     int64_t ts;
     ck_assert(sim_source_peek(s, &ts));
     ck_assert_int_eq(ts, o.from);
-    sim_source_skip(s, o.from);
+    ck_assert_uint_eq(sim_source_skip(s, o.from), 1);
     struct sim_slot slot;
     ck_assert(sim_source_next(s, &slot));
     ck_assert_str_eq(slot.cell[0], "3");
     ck_assert(!sim_source_peek(s, &ts));
+    sim_source_close(&s);
+}
+END_TEST
+
+static void label_of(const char *text, char out[300])
+{
+    struct sim_source *s;
+    struct sim_source_options o = csv_options(text);
+    char same[80];
+    snprintf(same, sizeof same, "%s-dir", o.csv); /* files of one base name, in folders of their own */
+    ck_assert_int_eq(mkdir(same, 0700), 0);
+    char file[100];
+    snprintf(file, sizeof file, "%s/data.csv", same);
+    ck_assert_int_eq(rename(o.csv, file), 0);
+    o.csv = file;
+    ck_assert(result_ok(sim_source_open(&o, &s)));
+    snprintf(out, 300, "%s", sim_source_label(s));
+    sim_source_close(&s);
+    unlink(file);
+    rmdir(same);
+}
+
+START_TEST(files_of_the_same_name_are_told_apart_by_their_beginning)
+{
+    char one[300], other[300], grown[300];
+    label_of("t,a\n2023-01-01 00:00,1\n", one);
+    label_of("t,a\n2024-01-01 00:00,1\n", other);
+    label_of("t,a\n2023-01-01 00:00,1\n2023-01-01 00:15,2\n", grown);
+    ck_assert_str_ne(one, other);
+    ck_assert_str_eq(one, grown);
+    ck_assert(strncmp(one, "csv:data.csv:", 13) == 0);
+}
+END_TEST
+
+START_TEST(a_source_can_be_read_again)
+{
+    struct sim_source *s;
+    struct sim_slot slot;
+    ck_assert(result_ok(open_text("t,a,b\n2018-01-01 00:00,1,2\n2018-01-01 00:15,3,\n", &s)));
+    for (int round = 0; round < 2; round++) {
+        ck_assert_uint_eq(sim_source_left(s), 2);
+        ck_assert(sim_source_next(s, &slot));
+        ck_assert_str_eq(slot.cell[0], "1");
+        ck_assert_str_eq(slot.cell[1], "2");
+        ck_assert(sim_source_next(s, &slot));
+        ck_assert_str_eq(slot.cell[1], "");
+        sim_source_rewind(s);
+    }
     sim_source_close(&s);
 }
 END_TEST
@@ -426,6 +475,12 @@ START_TEST(options_have_defaults_and_are_checked)
     ck_assert_int_eq(o.per_upload, 200);
     ck_assert_int_eq(o.encoding, ENCODING_GZIP);
     ck_assert_int_eq(o.from, at("2018-01-01 00:00:00"));
+    const char *zones[][2] = {{"--zone", "UTC"}, {"--zone=UTC", "--json"}};
+    for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
+        const char *zone[] = {"nhjc-sim", UPLOAD, "--csv=f", "--from", "2018-01-01 08:00", zones[i][0], zones[i][1]};
+        ck_assert(result_ok(parse(&o, ARRAY_LEN(zone), zone)));
+        ck_assert_int_eq(o.from, INT64_C(1514793600) * 1000000); /* 08:00 there, not in Shanghai */
+    }
     const char *max[] = {"nhjc-sim", UPLOAD, "--shape", "glass", "--speed", "max"};
     ck_assert(result_ok(parse(&o, ARRAY_LEN(max), max)) && o.speed == 0);
 }
@@ -487,10 +542,11 @@ END_TEST
 UNIT_MAIN("sim", lines_are_taken_apart_with_quotes_and_blanks, an_open_quote_takes_the_rest_of_the_line,
           more_cells_than_room_are_counted_but_not_stored, a_gzip_file_reads_as_its_text,
           files_that_are_missing_large_or_binary_are_refused, slots_come_in_order_with_missing_cells_empty,
-          a_bad_line_is_named, from_and_to_choose_and_skip_goes_on, an_items_file_overrides_and_names_its_bad_line,
-          a_printed_shape_read_back_is_the_same, a_shape_is_a_whole_leap_year_of_plain_numbers,
-          an_unknown_shape_is_told_which_there_are, the_payload_is_what_the_platform_reads,
-          a_value_that_is_not_a_number_travels_as_it_is, a_sealed_message_opens_again,
-          encryption_without_a_key_is_refused, the_configuration_names_every_segment,
+          a_bad_line_is_named, from_and_to_choose_and_skip_goes_on,
+          files_of_the_same_name_are_told_apart_by_their_beginning, a_source_can_be_read_again,
+          an_items_file_overrides_and_names_its_bad_line, a_printed_shape_read_back_is_the_same,
+          a_shape_is_a_whole_leap_year_of_plain_numbers, an_unknown_shape_is_told_which_there_are,
+          the_payload_is_what_the_platform_reads, a_value_that_is_not_a_number_travels_as_it_is,
+          a_sealed_message_opens_again, encryption_without_a_key_is_refused, the_configuration_names_every_segment,
           the_state_of_a_device_is_read_back, options_have_defaults_and_are_checked, wrong_options_are_named,
           the_summary_is_json_with_every_count)

@@ -323,6 +323,29 @@ START_TEST(state_is_replaced_whole_and_private)
 }
 END_TEST
 
+START_TEST(a_spool_that_starts_over_has_no_messages_and_no_positions)
+{
+    char before[65], after[65];
+    make_dir();
+    struct spool *s = open_spool();
+    append(s, "a", 5, before);
+    append(s, "b", 6, NULL);
+    ck_assert(result_ok(spool_start_over(s)));
+    ck_assert_uint_eq(spool_pending(s), 0);
+    ck_assert_int_eq(spool_position(s, "csv:a.csv"), INT64_MIN);
+    spool_close(&s);
+    s = open_spool();
+    ck_assert_uint_eq(spool_pending(s), 0);
+    ck_assert_int_eq(spool_pending_readings(s), 0);
+    ck_assert_int_eq(spool_position(s, "csv:a.csv"), INT64_MIN);
+    append(s, "c", 7, after);
+    expect_head(s, "c", after);
+    ck_assert_str_ne(before, after);
+    spool_close(&s);
+    drop_dir();
+}
+END_TEST
+
 START_TEST(positions_are_kept_per_source_and_can_be_forgotten)
 {
     make_dir();
@@ -356,5 +379,5 @@ UNIT_MAIN("sim_spool", a_message_survives_a_restart_with_its_id_and_bytes, a_del
           a_journal_cut_at_any_byte_keeps_every_whole_record, a_damaged_byte_ends_the_journal_there,
           ids_never_repeat_even_when_the_end_was_lost, an_empty_journal_is_shortened_and_numbers_go_on,
           a_sparse_journal_keeps_what_waits_when_shortened, a_second_process_and_another_owner_are_kept_out,
-          state_is_replaced_whole_and_private, positions_are_kept_per_source_and_can_be_forgotten,
-          a_record_of_lies_is_not_read)
+          state_is_replaced_whole_and_private, a_spool_that_starts_over_has_no_messages_and_no_positions,
+          positions_are_kept_per_source_and_can_be_forgotten, a_record_of_lies_is_not_read)
