@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/queue.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 #include "fep/outbox_store.h"
 #include "registry/command_store.h"
 #include "rollup/rollup.h"
@@ -26,7 +27,8 @@
 #define WARN_DAYS 30
 
 static struct metric AUDIT_DROPPED =
-    METRIC(METRIC_COUNTER, "nhjc_audit_dropped_total", NULL, "Entries not written to the audit log: queue full");
+    METRIC(METRIC_COUNTER, "nhjc_audit_dropped_total", NULL,
+           "Entries not written to the audit log: queue full, or refused by the database");
 static struct metric ROLLUP_MARKS = METRIC(METRIC_GAUGE, "nhjc_rollup_marks", NULL, "Hours waiting to be rolled up");
 static struct metric ROLLUP_OLDEST =
     METRIC(METRIC_GAUGE, "nhjc_rollup_oldest_milliseconds", NULL, "Age of the oldest hour waiting to be rolled up");
@@ -64,13 +66,25 @@ struct housekeeping {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stopping;
+    bool stopping, in_job;
 };
 
 /* ---------------------------------------------------------------- audit entries of threads that must not wait */
+/* The log is text: a foreign certificate may hold anything, and a cut must not fall inside a character. */
 static void put(char *out, size_t size, const char *text)
 {
-    snprintf(out, size, "%s", text ? text : "");
+    size_t left = text ? strlen(text) : 0, n = 0, len;
+    uint32_t code;
+    for (; left > 0; left -= len, text += len) {
+        bool good = (len = utf8_next(text, left, &code)) > 0;
+        len = good ? len : 1;
+        if (n + len >= size) {
+            break;
+        }
+        memcpy(out + n, good ? text : "?", len);
+        n += len;
+    }
+    out[n] = '\0';
 }
 
 void housekeeping_audit(struct housekeeping *h, const char *actor, const char *peer, const char *action, int code,
@@ -93,17 +107,37 @@ void housekeeping_refused(int code, const char *reason, const char *peer, const 
     housekeeping_audit(arg, subject, peer, "tls.refused", code, reason);
 }
 
-/* An entry that cannot be written goes back into the queue, behind the others. */
+/* The database is away; anything else is one statement's own trouble, though it may pass (a timeout, a full disk). */
+static bool away(const struct housekeeping *h, struct result r)
+{
+    const char *state = db_sqlstate(h->db);
+    return r.kind == ERR_TRANSIENT && r.code == 9102 && strncmp(state, "53", 2) != 0 && strncmp(state, "58", 2) != 0;
+}
+
+/* An entry that cannot be written now goes back into the queue, behind the others; one that never can is lost. */
+static void keep_audit(struct housekeeping *h, struct entry *e, struct result r)
+{
+    if (r.kind == ERR_TRANSIENT && queue_push(h->audit, e)) {
+        return;
+    }
+    metric_add(&AUDIT_DROPPED, 1);
+    log_result(LOG_ERROR, "admin", "audit_dropped", r);
+    mem_free(e);
+}
+
 static RESULT write_audit(struct housekeeping *h)
 {
     struct entry *e;
     while ((e = queue_pop(h->audit, 0))) {
         struct result r = audit_write(h->db, e->actor, e->peer, e->action, "", e->code, e->detail);
-        if (result_ok(r) || !queue_push(h->audit, e)) {
-            metric_add(&AUDIT_DROPPED, !result_ok(r));
+        if (result_ok(r)) {
             mem_free(e);
+            continue;
         }
-        TRY(r);
+        keep_audit(h, e, r);
+        if (r.kind == ERR_TRANSIENT) {
+            return r;
+        }
     }
     return RESULT_OK;
 }
@@ -283,34 +317,6 @@ static const struct job JOBS[] = {
     {"retention", 86400 * SECOND_MS, job_retention}, {"reupload", SECOND_MS, job_reupload},
 };
 
-/* A job that fails by itself is told and tried again in a minute: notices and the other jobs do not wait for it. A
- * database that is away is another matter, and ends the round. */
-static RESULT run_job(struct housekeeping *h, const struct job *job, int64_t *due)
-{
-    struct result r = job->run(h);
-    bool failed = !result_ok(r);
-    if (failed && r.kind == ERR_TRANSIENT) {
-        return result_error(r.kind, r.code, "%s: %s", job->name, r.text);
-    }
-    if (failed) {
-        log_result(LOG_ERROR, "admin", job->name, r);
-        db_rollback(h->db);
-    }
-    *due = monotonic_ms() + (failed ? JOB_RETRY_MS : job->every_ms);
-    return RESULT_OK;
-}
-
-static RESULT run_due_jobs(struct housekeeping *h, int64_t due[ARRAY_LEN(JOBS)])
-{
-    for (size_t i = 0; i < ARRAY_LEN(JOBS); i++) {
-        if (monotonic_ms() >= due[i]) {
-            TRY(run_job(h, &JOBS[i], &due[i]));
-        }
-    }
-    return RESULT_OK;
-}
-
-/* ---------------------------------------------------------------- the thread */
 static bool stopping(struct housekeeping *h)
 {
     pthread_mutex_lock(&h->lock);
@@ -319,6 +325,46 @@ static bool stopping(struct housekeeping *h)
     return yes;
 }
 
+/* While a job is in hand, a stop cancels its statement. */
+static void in_job(struct housekeeping *h, bool yes)
+{
+    pthread_mutex_lock(&h->lock);
+    h->in_job = yes;
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* A job that fails by itself is told and tried again in a minute: notices and the other jobs do not wait for it. A
+ * database that is away is another matter, and ends the round. No job takes more than a twentieth of the time. */
+static RESULT run_job(struct housekeeping *h, const struct job *job, int64_t *due)
+{
+    int64_t begin = monotonic_ms();
+    in_job(h, true);
+    struct result r = job->run(h);
+    in_job(h, false);
+    bool failed = !result_ok(r);
+    if (failed && away(h, r)) {
+        return result_error(r.kind, r.code, "%s: %s", job->name, r.text);
+    }
+    if (failed) {
+        log_result(LOG_ERROR, "admin", job->name, r);
+        db_rollback(h->db);
+    }
+    int64_t now = monotonic_ms(), pause = failed ? JOB_RETRY_MS : job->every_ms;
+    *due = now + (pause > 20 * (now - begin) ? pause : 20 * (now - begin));
+    return RESULT_OK;
+}
+
+static RESULT run_due_jobs(struct housekeeping *h, int64_t due[ARRAY_LEN(JOBS)])
+{
+    for (size_t i = 0; i < ARRAY_LEN(JOBS) && !stopping(h); i++) {
+        if (monotonic_ms() >= due[i]) {
+            TRY(run_job(h, &JOBS[i], &due[i]));
+        }
+    }
+    return RESULT_OK;
+}
+
+/* ---------------------------------------------------------------- the thread */
 static void pause_ms(struct housekeeping *h, int64_t ms)
 {
     struct timespec until;
@@ -336,8 +382,8 @@ static void pause_ms(struct housekeeping *h, int64_t ms)
 static RESULT round_of_work(struct housekeeping *h, int64_t due[ARRAY_LEN(JOBS)])
 {
     TRY(listen(h));
-    TRY(write_audit(h));
-    struct result r = run_due_jobs(h, due); /* a job that fails keeps no notice waiting */
+    struct result r = write_audit(h);
+    r = away(h, r) ? r : run_due_jobs(h, due); /* a job that fails keeps no notice waiting */
     TRY(take_notices(h));
     return r;
 }
@@ -410,6 +456,25 @@ RESULT housekeeping_start(const struct housekeeping_config *config, struct house
     return RESULT_OK;
 }
 
+/* A job may take its time with a large database; a stop does not. What a cancelled job had begun is rolled back. */
+static void cancel_job(struct housekeeping *h)
+{
+    pthread_mutex_lock(&h->lock);
+    bool yes = h->in_job;
+    pthread_mutex_unlock(&h->lock);
+    if (yes) {
+        db_cancel(h->db);
+    }
+}
+
+static bool joined(struct housekeeping *h)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
+    return pthread_timedjoin_np(h->thread, NULL, &until) == 0;
+}
+
 void housekeeping_stop(struct housekeeping **out)
 {
     struct housekeeping *h = *out;
@@ -420,7 +485,9 @@ void housekeeping_stop(struct housekeeping **out)
     h->stopping = true;
     pthread_cond_signal(&h->wake);
     pthread_mutex_unlock(&h->lock);
-    pthread_join(h->thread, NULL);
+    while (!joined(h)) {
+        cancel_job(h);
+    }
     release(h);
     *out = NULL;
 }

@@ -5,7 +5,9 @@
  * By time: partitions ahead, partitions past their retention dropped, forwarded entries pruned, gauges for metrics,
  *          certificates about to expire, devices asked for readings that are missing.
  *
- * Errors:  logged; a database that is away is tried again with backoff, the queue keeps its entries meanwhile.
+ * Errors:  logged; a database that is away is tried again with backoff, the queue keeps its entries meanwhile. A job
+ * that fails by itself (a timeout too) is tried again in a minute and keeps no other waiting; an entry that the
+ *          database refuses for good is counted, logged and given up.
  *
  * Thread:  housekeeping_audit, _refused, _status from any thread, never block. Start and stop: main. */
 #ifndef NHJC_ADMIN_HOUSEKEEPING_H
@@ -18,7 +20,7 @@
 struct housekeeping;
 
 struct housekeeping_config {
-    struct db_config db;
+    struct db_config db; /* without statement timeout: a large month takes its time to go */
     struct registry *registry;
     int partitions_ahead; /* months */
     int64_t outbox_keep_ms;
@@ -33,6 +35,7 @@ void housekeeping_audit(struct housekeeping *h, const char *actor, const char *p
                         const char *detail);
 /* The same for net_on_refused; arg: the struct housekeeping. */
 void housekeeping_refused(int code, const char *reason, const char *peer, const char *subject, void *arg);
+/* Waits for no job: its statement is cancelled. Entries in hand are written. */
 void housekeeping_stop(struct housekeeping **h);
 
 /* "key value" lines about what waits, as of the last look (every few seconds). */

@@ -230,6 +230,7 @@ static RESULT start_housekeeping(struct app *app)
                                              app->config.auto_reupload ? app->config.auto_reupload_ms : 0,
                                          .reupload_days = (int)app->config.auto_reupload_days,
                                          .reupload_open = (int)app->config.auto_reupload_open};
+    config.db.statement_timeout_ms = 0; /* retention of a large month takes minutes */
     return housekeeping_start(&config, &app->housekeeping);
 }
 

@@ -184,6 +184,80 @@ START_TEST(an_audit_row_makes_the_month_it_needs_unless_a_transaction_is_open)
 }
 END_TEST
 
+START_TEST(what_a_foreign_certificate_calls_itself_is_written_whatever_it_is)
+{
+    struct scene s = begin();
+    char subject[400] = "CN="; /* characters of three bytes: a cut anywhere else than between two is no text */
+    while (strlen(subject) < 390) {
+        strcat(subject, "钢");
+    }
+    housekeeping_refused(1101, "unknown_ca", "203.0.113.7:1", subject, s.h);
+    housekeeping_refused(1101, "unknown_ca", "203.0.113.8:1", "CN=\xb8\xd6", s.h);
+    housekeeping_refused(1102, "certificate_expired", "203.0.113.9:1", "CN=U1", s.h);
+    EVENTUALLY(NUMBER(s.db, "SELECT count(*) FROM audit_log") == 3);
+    ck_assert_int_eq(NUMBER(s.db, "SELECT count(*) FROM audit_log WHERE actor = 'CN=' || repeat('钢', 84)"), 1);
+    ck_assert_int_eq(NUMBER(s.db, "SELECT count(*) FROM audit_log WHERE actor ~ '^CN=[?]{2}$'"), 1);
+    end(&s);
+}
+END_TEST
+
+START_TEST(an_entry_the_database_refuses_is_given_up_and_keeps_nothing_waiting)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "ALTER TABLE audit_log ADD CONSTRAINT none_of_these CHECK (code <> 1101)"));
+    db_close(&db);
+    log_capture(ignore_line, NULL);
+    struct scene s = begin();
+    housekeeping_refused(1101, "unknown_ca", "203.0.113.7:1", "CN=U1", s.h);
+    housekeeping_refused(1102, "certificate_expired", "203.0.113.9:1", "CN=U1", s.h);
+    EVENTUALLY(NUMBER(s.db, "SELECT count(*) FROM audit_log WHERE code = 1102") == 1);
+    OK(db_exec(s.db, "UPDATE unit SET state = 'suspended' WHERE code = 'U2'; SELECT pg_notify('nhjc_registry', 'U2')"));
+    EVENTUALLY(state_of(&s, "U2") == UNIT_SUSPENDED);
+    end(&s);
+    log_capture(NULL, NULL);
+}
+END_TEST
+
+START_TEST(a_job_that_times_out_keeps_no_later_job_waiting)
+{
+    struct db *db = open_db();
+    OK(db_exec(db,
+               "SELECT partition_horizon(now(), 3), partition_ensure('reading', '2015-03-10');"
+               "DELETE FROM setting WHERE key LIKE 'made:%';"
+               "CREATE OR REPLACE FUNCTION partition_horizon(at timestamptz, ahead integer) RETURNS integer LANGUAGE"
+               " plpgsql AS $$ BEGIN RAISE SQLSTATE '57014'; END $$"));
+    db_close(&db);
+    log_capture(ignore_line, NULL);
+    struct scene s = begin();
+    EVENTUALLY(NUMBER(s.db, "SELECT count(*) FROM audit_log WHERE action = 'storage.expire'"
+                            " AND object = 'reading_frame_201503'") == 1);
+    OK(db_exec(s.db, "UPDATE unit SET state = 'suspended' WHERE code = 'U2'; SELECT pg_notify('nhjc_registry', 'U2')"));
+    EVENTUALLY(state_of(&s, "U2") == UNIT_SUSPENDED);
+    end(&s);
+    log_capture(NULL, NULL);
+}
+END_TEST
+
+START_TEST(a_stop_does_not_wait_for_a_long_job)
+{
+    struct db *db = open_db();
+    OK(db_exec(db,
+               "SELECT partition_horizon(now(), 3);"
+               "CREATE OR REPLACE FUNCTION partition_horizon(at timestamptz, ahead integer) RETURNS integer LANGUAGE"
+               " plpgsql AS $$ BEGIN PERFORM pg_sleep(1000); RETURN 0; END $$"));
+    db_close(&db);
+    log_capture(ignore_line, NULL);
+    struct scene s = begin();
+    EVENTUALLY(NUMBER(s.db, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'nhjc-housekeeping'"
+                            " AND wait_event = 'PgSleep'") == 1);
+    housekeeping_refused(1101, "unknown_ca", "203.0.113.7:1", "CN=U1", s.h);
+    housekeeping_stop(&s.h); /* within the test's own limit */
+    ck_assert_int_eq(NUMBER(s.db, "SELECT count(*) FROM audit_log"), 1);
+    end(&s);
+    log_capture(NULL, NULL);
+}
+END_TEST
+
 START_TEST(a_job_that_fails_keeps_no_notice_waiting)
 {
     struct db *db = open_db();
@@ -237,6 +311,9 @@ DBTEST_MAIN("housekeeping", fresh, a_notice_reloads_the_unit_it_names_and_no_oth
             refused_handshakes_are_written_with_what_is_known, entries_in_hand_at_the_end_are_written_before_it_ends,
             a_flood_of_refusals_neither_waits_nor_grows_without_bound,
             an_audit_row_makes_the_month_it_needs_unless_a_transaction_is_open,
+            what_a_foreign_certificate_calls_itself_is_written_whatever_it_is,
+            an_entry_the_database_refuses_is_given_up_and_keeps_nothing_waiting,
+            a_job_that_times_out_keeps_no_later_job_waiting, a_stop_does_not_wait_for_a_long_job,
             a_job_that_fails_keeps_no_notice_waiting,
             partitions_past_their_retention_go_by_themselves_and_younger_ones_stay,
             partitions_are_made_as_far_ahead_as_asked_and_by_our_clock)
