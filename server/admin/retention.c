@@ -54,6 +54,10 @@ static RESULT drop(struct run *run, struct retention_step *step, char *held, siz
         snprintf(held, size, "in use");
         return busy ? RESULT_OK : r;
     }
+    if (*held) {
+        db_rollback(run->db); /* what was prepared for the drop must not outlive it */
+        return RESULT_OK;
+    }
     return db_commit(run->db);
 }
 

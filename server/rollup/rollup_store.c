@@ -92,7 +92,7 @@ static const struct db_stmt SPAN = {
 
 static const struct db_stmt RAW_FROM = {"rollup.raw_from", "SELECT raw_from()"};
 static const struct db_stmt BASE = {"rollup.base",
-                                    "SELECT ts, value FROM register_base WHERE unit_id = $1 AND slot = $2"};
+                                    "SELECT ts, value FROM register_base WHERE unit_id = $1 AND slot = $2 AND ts < $3"};
 
 void rollup_store_init(struct rollup_store *s, struct db *db)
 {
@@ -624,7 +624,8 @@ static RESULT probe_day(struct rollup_store *s, const struct db_stmt *stmt, int3
 }
 
 /* What was remembered when the readings went. */
-static RESULT remembered(struct rollup_store *s, int32_t unit, int32_t slot, bool *found, int64_t *when, int64_t *value)
+static RESULT remembered(struct rollup_store *s, int32_t unit, int32_t slot, int64_t ts, bool *found, int64_t *when,
+                         int64_t *value)
 {
     *found = false;
     if (s->raw_from == INT64_MIN)
@@ -632,6 +633,7 @@ static RESULT remembered(struct rollup_store *s, int32_t unit, int32_t slot, boo
     db_params_reset(&s->params);
     db_bind_int4(&s->params, unit);
     db_bind_int4(&s->params, slot);
+    db_bind_time(&s->params, ts);
     struct db_rows *rows = NULL;
     TRY(db_query(s->db, &BASE, &s->params, &rows));
     *found = db_rows_count(rows) == 1;
@@ -661,7 +663,7 @@ RESULT rollup_store_before(struct rollup_store *s, int32_t unit, int32_t slot, i
         if (!*found)
             break;
     }
-    return remembered(s, unit, slot, found, when, value);
+    return remembered(s, unit, slot, ts, found, when, value);
 }
 
 RESULT rollup_store_after(struct rollup_store *s, int32_t unit, int32_t slot, int64_t ts, bool *found, int64_t *when)

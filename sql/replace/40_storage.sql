@@ -146,22 +146,35 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
     WHERE storage_kind(p.tbl) = of_kind AND p.upper_ts <= (SELECT storage_until(of_kind, cutoff)) ORDER BY p.upper_ts, p.tbl
 $$;
 
--- Remembers the last reading of every register in a partition that is about to go. One probe of its index per register.
-CREATE OR REPLACE FUNCTION storage_keep_registers(part text) RETURNS void
+-- Remembers the last reading of every register in a partition (of the month that begins at lower_ts) that is about to
+-- go. One probe of its index per register that was read in that month, as its rollup tells: for a silent one all frames
+-- of its enterprise would be read in vain.
+DROP FUNCTION IF EXISTS storage_keep_registers(text);
+CREATE OR REPLACE FUNCTION storage_keep_registers(part text, lower_ts timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
 BEGIN
     EXECUTE format(
         'INSERT INTO register_base AS b (unit_id, slot, ts, value) '
-        'SELECT i.unit_id, i.slot, f.ts, f.v FROM collect_item i, LATERAL ('
+        'SELECT i.unit_id, i.slot, f.ts, f.v FROM collect_item i CROSS JOIN LATERAL ('
         '  SELECT r.ts, r.value[i.slot %% 128 + 1] AS v FROM %I r WHERE r.unit_id = i.unit_id AND r.page = i.slot / 128'
         '  AND r.value[i.slot %% 128 + 1] IS NOT NULL AND coalesce(r.flag[i.slot %% 128 + 1], 0) & 1 = 0'
-        '  ORDER BY r.ts DESC LIMIT 1) f WHERE i.stat_type = 0 AND i.aggregation = 2 '
-        'ON CONFLICT (unit_id, slot) DO UPDATE SET ts = excluded.ts, value = excluded.value WHERE b.ts <= excluded.ts', part);
+        '  ORDER BY r.ts DESC LIMIT 1) f WHERE i.stat_type = 0 AND i.aggregation = 2 AND EXISTS ('
+        '  SELECT 1 FROM rollup_month m WHERE m.unit_id = i.unit_id AND m.page = i.slot / 128 AND m.ts = %L'
+        '  AND m.n[i.slot %% 128 + 1] > 0) '
+        'ON CONFLICT (unit_id, slot) DO UPDATE SET ts = excluded.ts, value = excluded.value WHERE b.ts <= excluded.ts',
+        part, lower_ts);
 END $$;
 
+-- Whether hours before an instant are still to be rolled up from readings that are there.
+CREATE OR REPLACE FUNCTION storage_marked(upper_ts timestamptz) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = public, pg_catalog AS $$
+    SELECT EXISTS (SELECT 1 FROM rollup_mark WHERE hour < upper_ts AND hour >= raw_from())
+$$;
+
 -- Drops one partition whose time is over, in the caller's transaction, which sets lock_timeout. Gives '' when it is gone,
--- otherwise why it must stay for now. Readings: whoever computes rollups holds (6, 0) shared, so that none of them finds
--- the readings gone without knowing it.
+-- otherwise why it must stay for now: then the caller rolls back. Readings: whoever computes rollups holds (6, 0) shared,
+-- so that none of them finds the readings gone without knowing it. Marks are looked for twice: before the registers are
+-- read, because then their months' rollups are whole and cheap to tell; and under the locks, because uploads go on meanwhile.
 CREATE OR REPLACE FUNCTION storage_drop(of_part text, cutoff timestamptz) RETURNS text
 LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
 DECLARE p record;
@@ -174,14 +187,16 @@ BEGIN
     END IF;
     IF p.tbl = 'reading_frame' THEN
         PERFORM pg_advisory_xact_lock(6, 0);
-        IF p.upper_ts > raw_from() THEN -- it may take seconds: before the locks that uploads would wait for
-            PERFORM storage_keep_registers(of_part);
+        IF storage_marked(p.upper_ts) THEN
+            RETURN 'readings not rolled up yet';
+        ELSIF p.upper_ts > raw_from() THEN -- it may take seconds: before the locks that uploads would wait for
+            PERFORM storage_keep_registers(of_part, p.lower_ts);
         END IF;
     END IF;
     EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', p.tbl); -- the parent first, as everybody does
     EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', of_part);
     IF p.tbl = 'reading_frame' THEN
-        IF EXISTS (SELECT 1 FROM rollup_mark WHERE hour < p.upper_ts AND hour >= raw_from()) THEN
+        IF storage_marked(p.upper_ts) THEN
             RETURN 'readings not rolled up yet';
         END IF;
         INSERT INTO setting (key, value) VALUES ('raw_from', (p.upper_ts AT TIME ZONE 'UTC')::text || '+00')

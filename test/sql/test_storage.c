@@ -220,6 +220,44 @@ START_TEST(a_register_silent_since_before_the_expiry_goes_on_from_its_last_readi
 }
 END_TEST
 
+START_TEST(an_expiry_that_is_put_off_leaves_the_registers_as_they_were)
+{
+    struct db *db = open_db();
+    readings(db, "2026-01-30 00:00:00", 29 * 24); /* to the end of February */
+    roll_up(db);
+    int64_t before = NUMBER(db, "SELECT sum(total[1] + total[2])::bigint FROM rollup_year");
+    expire(db, false);
+    ck_assert(!THERE(db, "reading_frame_202601"));
+    OK(db_exec(db, "INSERT INTO rollup_mark (unit_id, hour) VALUES (1, '2026-02-01 00:00:00+08')"));
+    clock_set_fake(instant("2026-05-15 12:00:00"));
+    struct told t = expire(db, false);
+    ck_assert_ptr_nonnull(strstr(t.text, "reading_frame_202602:readings not rolled up yet"));
+    roll_up(db);
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_hour WHERE ts = '2026-02-01 00:00:00+08'"), 2000000);
+    ck_assert_int_eq(NUMBER(db, "SELECT sum(total[1] + total[2])::bigint FROM rollup_year"), before);
+    ck_assert_int_eq(verify(db), 0);
+    db_close(&db);
+}
+END_TEST
+
+/* Registers that were silent in January, beside frames of others: nothing is read for them. */
+START_TEST(a_register_that_was_silent_in_a_month_costs_no_search_when_it_goes)
+{
+    struct db *db = open_db();
+    readings(db, "2026-01-01 00:00:00", 31 * 24);
+    OK(db_exec(db, "INSERT INTO collect_item (unit_id, slot, data_code, stat_type, name, aggregation, period, scope,"
+                   " input_type, config_version) SELECT 1, s, lpad(s::text, 16, '0'), 0, '表', 2, 3600, 1, 4, 1"
+                   " FROM generate_series(2, 127) s; UPDATE unit SET next_slot = 128"));
+    roll_up(db);
+    OK(db_exec(
+        db, "SELECT pg_stat_reset(); SET stats_fetch_consistency = none;"
+            "SELECT storage_keep_registers('reading_frame_202601', '2026-01-01'); SELECT pg_stat_force_next_flush()"));
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM register_base"), 1);
+    ck_assert_int_lt(NUMBER(db, "SELECT idx_scan FROM pg_stat_user_tables WHERE relname = 'reading_frame_202601'"), 10);
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(a_reading_for_a_time_that_is_over_is_stored_and_changes_no_rollup)
 {
     struct db *db = open_db();
@@ -344,6 +382,8 @@ DBTEST_MAIN("storage", fresh, partitions_are_dropped_whole_and_only_when_their_l
             uploads_that_wait_to_be_forwarded_keep_their_payload, a_partition_in_use_is_left_for_the_next_time,
             rollups_stay_exact_when_readings_are_gone_registers_too,
             a_register_silent_since_before_the_expiry_goes_on_from_its_last_reading,
+            an_expiry_that_is_put_off_leaves_the_registers_as_they_were,
+            a_register_that_was_silent_in_a_month_costs_no_search_when_it_goes,
             a_reading_for_a_time_that_is_over_is_stored_and_changes_no_rollup,
             history_is_kept_as_long_as_live_readings_and_what_is_younger_waits,
             nothing_expires_while_rollups_are_computed, what_does_not_belong_is_found,
