@@ -42,6 +42,7 @@ struct app {
     size_t fep_count;
     int destinations[CONFIG_MAX_DESTINATIONS]; /* ids, in order of the configuration */
     struct payload_limits limits;
+    struct db_gate query_gate; /* a replica that is away takes no workers from uploads */
     struct soap_service service;
     struct workers *workers;
     struct housekeeping *housekeeping;
@@ -338,6 +339,7 @@ static void fill_service(struct app *app)
     s->query_db = connection(app, "nhjcd query");
     s->query_db.conninfo = *c->query_database ? c->query_database : c->database;
     s->query_db.read_only = true;
+    s->query_db.gate = &app->query_gate;
     s->identity_rule = c->identity_rule;
     s->platform_code = c->platform_code;
     s->platform_name = c->platform_name;

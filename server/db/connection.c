@@ -1,6 +1,7 @@
 /* Opening, losing and replacing a connection; waiting on its socket. PostgreSQL 15 libpq-connect. */
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,12 +12,14 @@
 #include "db/db_internal.h"
 
 #define NSEC_PER_MSEC INT64_C(1000000)
+#define NSEC_PER_SEC (1000 * NSEC_PER_MSEC)
 #define RETRY_PAUSE_NS (200 * NSEC_PER_MSEC)
 #define LOCK_TIMEOUT_MS 10000         /* sessions with a statement timeout */
 #define LOCK_TIMEOUT_PATIENT_MS 60000 /* housekeeping, migrations */
 #define IDLE_TIMEOUT_MS 60000         /* a transaction whose owner fell silent holds locks */
 #define IDLE_TIMEOUT_PATIENT_MS 600000
-#define ANSWER_GRACE_MS 30000 /* beyond the server's own statement_timeout the server is taken for dead */
+#define GATE_PROBE_NS (60 * NSEC_PER_SEC) /* who tries again may take this long; then somebody else does */
+#define ANSWER_GRACE_MS 30000             /* beyond the server's own statement_timeout the server is taken for dead */
 
 static void on_notice(void *arg, const PGresult *res)
 {
@@ -132,14 +135,47 @@ static void drop_types(struct db *db)
     db->type_count = 0;
 }
 
+/* Whether this connection may try: once an attempt has failed, one at a time does. */
+static bool enter_gate(struct db_gate *gate)
+{
+    int64_t now = clock_monotonic(), until = gate ? atomic_load(&gate->closed_until) : 0;
+    return until == 0 ||
+           (now >= until && atomic_compare_exchange_strong(&gate->closed_until, &until, now + GATE_PROBE_NS));
+}
+
+/* A host that refuses costs nothing and is tried again soon; one that is silent may cost little of one thread's time.
+ */
+static void close_gate(struct db_gate *gate, int64_t took_ns)
+{
+    int64_t pause = 5 * took_ns > NSEC_PER_SEC ? 5 * took_ns : NSEC_PER_SEC;
+    if (gate) {
+        atomic_store(&gate->closed_until, clock_monotonic() + pause);
+    }
+}
+
+static struct result not_reachable(struct db *db)
+{
+    struct result r = db_fail_own(db, ERR_TRANSIENT, 9102, "database not reachable a moment ago");
+    memcpy(db->sqlstate, "08001", 6);
+    return r;
+}
+
 static struct result open_connection(struct db *db)
 {
+    int64_t begin = clock_monotonic();
+    if (!enter_gate(db->gate)) {
+        return not_reachable(db);
+    }
     drop_connection(db);
     db->conn = connect_now(db);
     if (PQstatus(db->conn) != CONNECTION_OK) {
         struct result r = db_fail_lost(db, "connect");
         db->retry_at = clock_monotonic() + RETRY_PAUSE_NS;
+        close_gate(db->gate, clock_monotonic() - begin);
         return r;
+    }
+    if (db->gate) {
+        atomic_store(&db->gate->closed_until, 0);
     }
     PQsetnonblocking(db->conn, 1);
     PQsetNoticeReceiver(db->conn, on_notice, db);
@@ -154,9 +190,7 @@ static struct result open_connection(struct db *db)
 static struct result reconnect(struct db *db)
 {
     if (clock_monotonic() < db->retry_at) {
-        struct result r = db_fail_own(db, ERR_TRANSIENT, 9102, "database not reachable a moment ago");
-        memcpy(db->sqlstate, "08001", 6);
-        return r;
+        return not_reachable(db);
     }
     bool tx_lost = db->tx_lost;
     struct result r = open_connection(db);
@@ -277,6 +311,7 @@ struct result db_open(const struct db_config *config, struct db **out)
     db->application = mem_strdup(config->application ? config->application : "nhjc");
     db->statement_timeout_ms = config->statement_timeout_ms;
     db->read_only = config->read_only;
+    db->gate = config->gate;
     struct result r = read_conninfo(db);
     if (result_ok(r)) {
         r = open_connection(db);

@@ -4,7 +4,7 @@
  * Owner:  db_open gives a connection, db_close takes it. One per thread, never shared, never across fork.
  * Thread: one at a time. db_cancel from any thread.
  * Errors: by SQLSTATE (db_sqlstate): class 40 -> TRANSIENT 9101 (repeat the whole transaction),
- *         class 08, 57P and a lost socket -> TRANSIENT 9102 (the next call reconnects; db_generation
+ *         class 08, 57P, 25P03 and a lost socket -> TRANSIENT 9102 (the next call reconnects; db_generation
  *         changes), 23505 -> CONFLICT, everything else -> INTERNAL. Texts carry no parameter values.
  *         Also not now: lock or statement timeout, stale plan -> 9101; server out of disk, memory or
  *         connections, or become read-only by a failover -> 9102. A malformed conninfo is SENDER.
@@ -25,11 +25,18 @@
 #include "base/decimal.h"
 #include "base/result.h"
 
+/* Shared by connections whose callers must not wait for a database that does not answer: after a failed attempt they
+ * answer 9102 at once, until one of them, in a while, has tried again. Zeroed before use. */
+struct db_gate {
+    _Atomic int64_t closed_until; /* monotonic ns; 0: open */
+};
+
 struct db_config {
     const char *conninfo;     /* libpq string or URI; password from PGPASSFILE or here, never logged */
     const char *application;  /* application_name */
     int statement_timeout_ms; /* 0: none (housekeeping) */
     bool read_only;           /* sessions for queries */
+    struct db_gate *gate;     /* NULL: everybody tries for itself */
 };
 
 struct db;      /* a connection */

@@ -48,6 +48,7 @@ struct db {
     char *conninfo, *application, *options, *password;
     int statement_timeout_ms;
     bool read_only;
+    struct db_gate *gate;
     unsigned generation;
     char sqlstate[6];
     bool lost;                /* the connection is useless: the next call makes a new one */

@@ -17,6 +17,7 @@ static const struct state_class CLASSES[] = {
     {"40", ERR_TRANSIENT, 9101, false},    /* serialization failure, deadlock: repeat the transaction */
     {"08", ERR_TRANSIENT, 9102, true},     /* connection */
     {"57P", ERR_TRANSIENT, 9102, true},    /* shutdown, starting up */
+    {"25P03", ERR_TRANSIENT, 9102, true},  /* the server ended a transaction that was idle too long, and the session */
     {"25006", ERR_TRANSIENT, 9102, true},  /* read-only: a failover left us on the standby */
     {"26000", ERR_TRANSIENT, 9101, false}, /* our prepared statement is gone (pooler, DISCARD) */
     {"53", ERR_TRANSIENT, 9102, false},    /* out of disk, memory, connections */

@@ -32,7 +32,10 @@
 
 static inline struct db *open_db_with(const char *conninfo, int statement_timeout_ms, bool read_only)
 {
-    struct db_config config = {conninfo, "nhjc-test", statement_timeout_ms, read_only};
+    struct db_config config = {.conninfo = conninfo,
+                               .application = "nhjc-test",
+                               .statement_timeout_ms = statement_timeout_ms,
+                               .read_only = read_only};
     struct db *db = NULL;
     OK(db_open(&config, &db));
     return db;

@@ -1,6 +1,8 @@
 /* server/db against a real PostgreSQL: values, pipelines, errors, lost connections, COPY, notifications. */
 #include "dbtest.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -327,7 +329,7 @@ START_TEST(no_error_text_holds_the_password)
                                           "host=/nonexistent password=hunter2",
                                           "host=127.0.0.1 port=1 password=hunter2"};
     for (size_t i = 0; i < ARRAY_LEN(strings); i++) {
-        struct db_config config = {strings[i], "nhjc-test", 0, false};
+        struct db_config config = {.conninfo = strings[i], .application = "nhjc-test"};
         struct db *db = NULL;
         struct result r = db_open(&config, &db);
         ck_assert(!result_ok(r));
@@ -423,7 +425,7 @@ START_TEST(timeouts_and_lack_of_means_are_not_now)
         const char *state;
         int code;
     } rows[] = {{"55P03", 9101}, {"57014", 9101}, {"53100", 9102}, {"53300", 9102}, {"58030", 9102},
-                {"40001", 9101}, {"57P01", 9102}, {"08006", 9102}, {"25006", 9102}};
+                {"40001", 9101}, {"57P01", 9102}, {"08006", 9102}, {"25006", 9102}, {"25P03", 9102}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct db *db = open_db();
         char sql[100];
@@ -435,6 +437,59 @@ START_TEST(timeouts_and_lack_of_means_are_not_now)
         ck_assert_int_eq(NUMBER(db, "SELECT 5"), 5);
         db_close(&db);
     }
+}
+END_TEST
+
+/* A listener that takes connections and never says a word. */
+static int silent_host(char *conninfo, size_t size)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert(s >= 0 && bind(s, (struct sockaddr *)&at, len) == 0 && listen(s, 8) == 0);
+    ck_assert_int_eq(getsockname(s, (struct sockaddr *)&at, &len), 0);
+    snprintf(conninfo, size, "host=127.0.0.1 port=%d connect_timeout=2 sslmode=disable", ntohs(at.sin_port));
+    return s;
+}
+
+static int callers_of(int listener)
+{
+    int n = 0, fd;
+    while ((fd = accept(listener, NULL, NULL)) >= 0) {
+        close(fd);
+        n++;
+    }
+    return n;
+}
+
+START_TEST(behind_a_gate_one_waits_for_a_silent_host_and_the_others_are_told_at_once)
+{
+    char conninfo[100];
+    struct db_gate gate = {0};
+    int listener = silent_host(conninfo, sizeof conninfo);
+    struct db_config config = {.conninfo = conninfo, .application = "nhjc-test", .gate = &gate};
+    for (int i = 0; i < 3; i++) {
+        struct db *db = NULL;
+        struct result r = db_open(&config, &db);
+        ck_assert_int_eq(r.kind, ERR_TRANSIENT);
+        ck_assert_int_eq(r.code, 9102);
+    }
+    ck_assert_int_eq(callers_of(listener), 1);
+    close(listener);
+}
+END_TEST
+
+START_TEST(a_gate_opens_when_the_host_is_back)
+{
+    struct db_gate gate = {.closed_until = 1}; /* closed long ago: the next one tries */
+    struct db_config config = {.conninfo = "", .application = "nhjc-test", .gate = &gate};
+    struct db *one = NULL, *two = NULL;
+    OK(db_open(&config, &one));
+    ck_assert_int_eq(gate.closed_until, 0);
+    gate.closed_until = INT64_MAX; /* closed: who is connected already is not concerned */
+    ck_assert_int_eq(NUMBER(one, "SELECT 1"), 1);
+    ck_assert_int_eq(db_open(&config, &two).code, 9102);
+    db_close(&one);
 }
 END_TEST
 
@@ -851,12 +906,13 @@ DBTEST_MAIN("db", fresh, every_bound_value_comes_back_as_it_went, null_is_null_f
             the_session_is_set_whatever_the_connection_string_says, no_error_text_holds_the_password,
             error_texts_hold_no_values, a_transaction_that_collides_is_repeated_as_a_whole,
             a_transaction_that_always_collides_gives_up_as_busy, timeouts_and_lack_of_means_are_not_now,
-            a_slow_statement_is_stopped_by_the_server, another_thread_can_cancel_a_statement,
-            committing_a_failed_transaction_is_an_error, begin_inside_a_transaction_is_refused_and_ends_it,
-            a_snapshot_does_not_see_later_changes, a_plan_whose_table_changed_is_made_anew,
-            a_terminated_session_is_replaced_at_the_next_call, the_rest_of_a_lost_transaction_never_runs_by_itself,
-            a_connection_lost_before_commit_says_so, a_pipeline_answers_each_statement_in_order,
-            after_an_error_the_rest_of_the_pipeline_answers_with_it,
+            behind_a_gate_one_waits_for_a_silent_host_and_the_others_are_told_at_once,
+            a_gate_opens_when_the_host_is_back, a_slow_statement_is_stopped_by_the_server,
+            another_thread_can_cancel_a_statement, committing_a_failed_transaction_is_an_error,
+            begin_inside_a_transaction_is_refused_and_ends_it, a_snapshot_does_not_see_later_changes,
+            a_plan_whose_table_changed_is_made_anew, a_terminated_session_is_replaced_at_the_next_call,
+            the_rest_of_a_lost_transaction_never_runs_by_itself, a_connection_lost_before_commit_says_so,
+            a_pipeline_answers_each_statement_in_order, after_an_error_the_rest_of_the_pipeline_answers_with_it,
             statements_after_a_sync_run_though_those_before_failed,
             a_statement_that_could_not_be_prepared_in_a_pipeline_works_later,
             a_pipeline_heavy_both_ways_does_not_lock_up, a_session_that_dies_in_a_pipeline_answers_9102_everywhere,

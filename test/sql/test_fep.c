@@ -403,7 +403,8 @@ static void put_config(int unit, int version)
 static struct fep *start_with(int64_t batch)
 {
     static const struct fep_binding_maker maker = {.make = upper_make};
-    static const struct db_config config = {"", "nhjc-test-fep", 20000, false};
+    static const struct db_config config = {
+        .conninfo = "", .application = "nhjc-test-fep", .statement_timeout_ms = 20000};
     struct fep_destination d = {.name = nation,
                                 .url = none,
                                 .platform_code = province,
@@ -964,7 +965,7 @@ END_TEST
 START_TEST(an_inactive_destination_sends_nothing)
 {
     struct fep_destination d = {.name = nation, .active = false};
-    struct db_config config = {"", "nhjc-test-fep", 20000, false};
+    struct db_config config = {.conninfo = "", .application = "nhjc-test-fep", .statement_timeout_ms = 20000};
     struct fep *f = NULL;
     OK(fep_start_over(&d, destination, &config, &(struct fep_binding_maker){.make = upper_make}, &f));
     ck_assert_ptr_null(f);
