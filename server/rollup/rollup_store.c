@@ -2,7 +2,8 @@
 
 #include "base/mem.h"
 
-/* Days whose rollup promises a reading that is not there. So many misses in a row settle it. */
+/* Days whose rollup promises a reading that is not there: withdrawn in the slice that asks. After so many in a row the
+ * frames themselves are read to the end. */
 enum { MAX_PROBES = 16 };
 
 /* (6, 0) shared: readings are not dropped between here and the end of the transaction. */
@@ -662,8 +663,10 @@ RESULT rollup_store_before(struct rollup_store *s, int32_t unit, int32_t slot, i
         TRY(probe_day(s, &DAY_BEFORE, unit, slot, hi, found, &day));
         if (!*found)
             break;
+        if (tries + 1 == MAX_PROBES)
+            TRY(probe_frames(s, &BEFORE_TODAY, unit, slot, s->raw_from, hi, found, when, value));
     }
-    return remembered(s, unit, slot, ts, found, when, value);
+    return *found ? RESULT_OK : remembered(s, unit, slot, ts, found, when, value);
 }
 
 RESULT rollup_store_after(struct rollup_store *s, int32_t unit, int32_t slot, int64_t ts, bool *found, int64_t *when)
@@ -681,8 +684,7 @@ RESULT rollup_store_after(struct rollup_store *s, int32_t unit, int32_t slot, in
         lo = day;
         hi = period_next(GRAN_DAY, day);
     }
-    *found = false;
-    return RESULT_OK;
+    return probe_frames(s, &AFTER_TODAY, unit, slot, lo, INT64_MAX, found, when, &value);
 }
 
 RESULT rollup_store_next_frames(struct rollup_store *s, int32_t unit, int pages, int64_t from, struct arena *a,

@@ -34,32 +34,55 @@ static void tell_frozen(const struct slice *s, size_t frozen)
         log_write(LOG_WARN, "rollup", "frozen", "unit=%d marks=%zu", (int)s->marks.at[0].unit_id, frozen);
 }
 
-/* Marks come newest hour first per enterprise; those beyond the bound stay for the next slice. Those of hours whose
- * readings are gone are taken and lead to nothing. */
-static bool choose_hours(struct slice *s, size_t max_hours)
+/* At least 1. */
+static size_t unit_count(const struct mark_list *marks)
 {
-    size_t kept = 0, frozen = 0;
-    bool left = false;
+    size_t n = marks->count == 0;
+    for (size_t i = 0; i < marks->count; i++)
+        n += i == 0 || marks->at[i].unit_id != marks->at[i - 1].unit_id;
+    return n;
+}
+
+/* Takes marks until an enterprise has so many hours, or all have so many together. Marks come by enterprise, newest
+ * hour first. Those of hours whose readings are gone are taken and lead to nothing. */
+static void take_hours(struct slice *s, bool *taken, size_t per_unit, size_t together)
+{
+    size_t of_unit = 0;
     for (size_t i = 0; i < s->marks.count; i++) {
         const struct mark *m = &s->marks.at[i];
-        if (m->hour < s->store->raw_from) {
-            s->marks.at[kept++] = *m;
-            frozen++;
-            continue;
+        bool same_unit = i > 0 && m[-1].unit_id == m->unit_id;
+        of_unit = same_unit ? of_unit : 0;
+        if (same_unit && m[-1].hour == m->hour) {
+            taken[i] = taken[i - 1];
+        } else if (m->hour < s->store->raw_from) {
+            taken[i] = true;
+        } else if (taken[i] || (of_unit < per_unit && s->hours.count < together)) {
+            if (!taken[i])
+                key_set_add(&s->hours, s->arena, m->unit_id, m->hour);
+            taken[i] = true;
+            of_unit++;
         }
-        const struct bucket_key *last = s->hours.count ? &s->hours.at[s->hours.count - 1] : NULL;
-        bool same = last && last->unit_id == m->unit_id && last->ts == m->hour;
-        if (!same && s->hours.count >= max_hours) {
-            left = true;
+    }
+}
+
+/* Every enterprise has its share of the slice, so that one's backlog does not keep the others from being current; what
+ * is left is for the backlogs. Marks that are not taken stay for the next slice. */
+static bool choose_hours(struct slice *s, size_t max_hours)
+{
+    size_t kept = 0, frozen = 0, marks = s->marks.count, units = unit_count(&s->marks);
+    bool *taken = arena_array(s->arena, marks + 1, sizeof *taken);
+    take_hours(s, taken, max_hours > units ? max_hours / units : 1, SIZE_MAX);
+    take_hours(s, taken, SIZE_MAX, max_hours);
+    for (size_t i = 0; i < marks; i++) {
+        if (!taken[i])
             continue;
-        }
-        key_set_add(&s->hours, s->arena, m->unit_id, m->hour);
-        s->marks.at[kept++] = *m;
+        frozen += s->marks.at[i].hour < s->store->raw_from;
+        s->marks.at[kept++] = s->marks.at[i];
     }
     s->marks.count = kept;
     tell_frozen(s, frozen);
     key_set_finish(&s->hours);
-    return left;
+    return kept < marks;
 }
 
 static bool has_counters(const struct unit *u)

@@ -1,0 +1,141 @@
+/* The slice itself: who gets a share of it, and registers across days that their rollup promises and that are gone. */
+#include "dbtest.h"
+
+#include "base/caltime.h"
+#include "base/clock.h"
+#include "db/migrate.h"
+#include "rollup/rollup.h"
+#include "rollup/slice.h"
+
+static void before(void)
+{
+    OK(caltime_set_zone("Asia/Shanghai"));
+    struct db *db = open_db();
+    OK(db_exec(db, "DROP SCHEMA public CASCADE; CREATE SCHEMA public"));
+    OK(db_migrate(db, NULL, NULL));
+    OK(db_exec(db,
+               "INSERT INTO unit (id, code, name, region_code, state, next_slot) SELECT u, 'U' || u, 'u', '420100', "
+               "'accepted', 2 FROM generate_series(1, 3) u;"
+               "INSERT INTO collect_item (unit_id, slot, data_code, stat_type, name, aggregation, period, scope, "
+               "input_type, config_version) SELECT u, s, lpad(s::text, 16, '0'), 0, 'i', a, 3600, 1, 4, 1 "
+               "FROM generate_series(1, 3) u, (VALUES (0, 0), (1, 2)) v (s, a);"
+               "SELECT partition_ensure('reading', m) FROM generate_series(timestamptz '2024-03-01', '2024-04-01', '1 "
+               "month') m"));
+    db_close(&db);
+}
+
+/* One reading of 1 in each of so many hours up to an hour, with their marks. */
+#define READ_HOURS(db, unit, count, last)                                                                              \
+    OK(db_exec(db, "INSERT INTO reading_frame (unit_id, page, ts, value) SELECT " unit ", 0, timestamptz '" last       \
+                   "' - h * interval '1 hour', '{1000000}' FROM generate_series(0, " count                             \
+                   " - 1) h;INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, ts FROM reading_frame "            \
+                   "WHERE unit_id = " unit))
+
+static void one_slice(struct db *db, struct registry *registry, int max_hours, bool *left)
+{
+    static const int32_t UNITS[] = {1, 2, 3};
+    struct rollup_store store;
+    struct arena *arena = arena_new(0);
+    size_t hours = 0;
+    rollup_store_init(&store, db);
+    OK(slice_run(&store, registry, UNITS, 3, max_hours, arena, left, &hours));
+    ck_assert_uint_le(hours, (size_t)max_hours);
+    rollup_store_free(&store);
+    arena_free(&arena);
+}
+
+START_TEST(a_backlog_of_one_enterprise_does_not_keep_others_from_being_current)
+{
+    struct db *db = open_db();
+    struct registry *registry;
+    bool left = false;
+    OK(registry_open(db, &registry));
+    READ_HOURS(db, "1", "40", "2024-03-09 10:00");
+    READ_HOURS(db, "2", "30", "2024-03-09 11:00");
+    READ_HOURS(db, "3", "2", "2024-03-09 12:00");
+    one_slice(db, registry, 12, &left);
+    ck_assert(left);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_mark WHERE unit_id = 3"), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_hour WHERE unit_id = 2 AND ts > '2024-03-09 07:00'"), 4);
+    /* what the small one left of its share is used */
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_hour"), 12);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_hour WHERE unit_id = 1 AND ts > '2024-03-09 04:00'"), 6);
+    for (int slices = 1; left; slices++) {
+        ck_assert_int_lt(slices, 10);
+        one_slice(db, registry, 12, &left);
+    }
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_mark"), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT sum(total[1])::bigint FROM rollup_year"), 72000000);
+    registry_close(&registry);
+    db_close(&db);
+}
+END_TEST
+
+static int64_t differences(struct db *db, struct registry *registry)
+{
+    int64_t n = 0;
+    struct buf report = BUF_INIT;
+    OK(rollup_verify(db, registry, 1, 0, clock_now(), false, &report, &n));
+    buf_free(&report);
+    return n;
+}
+
+/* A register each day; a stretch of days becomes invalid at once: the difference across it is credited after it. */
+START_TEST(a_difference_across_more_withdrawn_days_than_are_probed_is_not_lost)
+{
+    struct db *db = open_db();
+    struct registry *registry;
+    bool left = true;
+    OK(registry_open(db, &registry));
+    OK(db_exec(db, "INSERT INTO reading_frame (unit_id, page, ts, value, flag) SELECT 1, 0, timestamptz '2024-03-01' + "
+                   "d * interval '1 day', ARRAY[NULL, d * 1000000], '{0,0}' FROM generate_series(0, 29) d;"
+                   "INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, ts FROM reading_frame"));
+    OK(rollup_slice(db, registry, 1, 256, &left));
+    OK(db_exec(db, "UPDATE reading_frame SET flag = '{0,1}' WHERE ts >= '2024-03-02' AND ts < '2024-03-30';"
+                   "INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, ts FROM reading_frame WHERE flag[2] = 1"));
+    OK(rollup_slice(db, registry, 1, 256, &left));
+    ck_assert(!left);
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_day WHERE ts = '2024-03-30'"), 29000000);
+    ck_assert_int_eq(differences(db, registry), 0);
+    OK(db_exec(db, "UPDATE reading_frame SET flag = '{0,1}' WHERE ts = '2024-03-30';"
+                   "INSERT INTO reading_frame (unit_id, page, ts, value) VALUES (1, 0, '2024-04-02', "
+                   "'{NULL,40000000}');"
+                   "INSERT INTO rollup_mark (unit_id, hour) VALUES (1, '2024-03-30'), (1, '2024-04-02')"));
+    OK(rollup_slice(db, registry, 1, 256, &left));
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_day WHERE ts = '2024-04-02'"), 40000000);
+    ck_assert_int_eq(differences(db, registry), 0);
+    registry_close(&registry);
+    db_close(&db);
+}
+END_TEST
+
+/* The first of them is withdrawn while the days after it are already marked: the next reading is found behind them. */
+START_TEST(the_reading_after_more_withdrawn_days_than_are_probed_is_found)
+{
+    struct db *db = open_db();
+    struct rollup_store store;
+    bool found = false;
+    int64_t when = 0, value = 0, at = 0, last = 0;
+    ck_assert(caltime_parse("2024-03-02 00:00:00", 19, &at));
+    ck_assert(caltime_parse("2024-03-30 00:00:00", 19, &last));
+    OK(db_exec(db,
+               "INSERT INTO reading_frame (unit_id, page, ts, value, flag) SELECT 1, 0, timestamptz '2024-03-01' + "
+               "d * interval '1 day', ARRAY[NULL, d * 1000000], CASE WHEN d BETWEEN 1 AND 28 THEN '{0,1}' ELSE "
+               "'{0,0}' END::smallint[] FROM generate_series(0, 29) d;"
+               "INSERT INTO rollup_day (unit_id, page, ts, total, vmin, vmax, n) SELECT 1, 0, ts, '{}', '{}', '{}', "
+               "'{0,1}' FROM reading_frame"));
+    rollup_store_init(&store, db);
+    OK(rollup_store_after(&store, 1, 1, at, &found, &when));
+    ck_assert(found);
+    ck_assert_int_eq(when, last);
+    OK(rollup_store_before(&store, 1, 1, last, &found, &when, &value));
+    ck_assert(found);
+    ck_assert_int_eq(value, 0);
+    rollup_store_free(&store);
+    db_close(&db);
+}
+END_TEST
+
+DBTEST_MAIN("rollup", before, a_backlog_of_one_enterprise_does_not_keep_others_from_being_current,
+            a_difference_across_more_withdrawn_days_than_are_probed_is_not_lost,
+            the_reading_after_more_withdrawn_days_than_are_probed_is_found)
