@@ -29,7 +29,7 @@ static const struct db_stmt REPORTED = {
                       " ORDER BY ts OFFSET 0) r WHERE v IS NOT NULL AND f & 1 = 0 ORDER BY ts"};
 static const struct db_stmt COEFFICIENTS = {"query.coefficients",
                                             "SELECT valid_from, valid_to, tce * 1000000000000, co2 * 1000000000000"
-                                            " FROM energy_coefficients($1, $2) ORDER BY valid_from DESC"};
+                                            " FROM unit_energy_coefficients($1, $2, $3) ORDER BY valid_from DESC"};
 
 struct level {
     const struct db_stmt *stmt;
@@ -170,6 +170,7 @@ static RESULT ask_live(struct run *run, const struct target *t)
 static RESULT ask_coefficients(struct run *run, const struct target *t, const struct source *s)
 {
     db_params_reset(&run->params);
+    db_bind_int4(&run->params, t->unit_id);
     db_bind_text(&run->params, t->data_code);
     db_bind_text(&run->params, s->unit);
     return db_pipe_add(run->db, &COEFFICIENTS, &run->params);

@@ -1,5 +1,6 @@
--- accounting: from quantities to standard coal (tce) and carbon dioxide (tCO2). energy_coefficients alone knows where
--- coefficients come from; the view and the query service both ask it. Names are qualified instead of SET search_path,
+-- accounting: from quantities to standard coal (tce) and carbon dioxide (tCO2). energy_coefficients knows the platform's
+-- dated table, unit_energy_coefficients what holds for an enterprise; the view, the query service and the accounts all ask
+-- them. Names are qualified instead of SET search_path,
 -- which would keep the planner from merging the functions into the statements that call them.
 
 -- tce and tCO2 per unit of quantity of an item, by date. The energy is named by collect class and item of the data code
@@ -24,24 +25,75 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
       AND k.ratio IS NOT NULL
 $$;
 
--- The coefficient valid on the first day of a period.
-CREATE OR REPLACE FUNCTION energy_coefficient(data_code text, item_unit text, at timestamptz, OUT tce numeric, OUT co2 numeric)
+-- An item's unit in units of the energy's base data as it is valid on the day. Neither known to measure the other: NULL.
+CREATE OR REPLACE FUNCTION energy_measure(energy text, item_unit text, at date, OUT measure text, OUT ratio numeric)
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    SELECT e.unit INTO measure FROM public.base_data e
+    WHERE e.list = CASE WHEN left(energy, 2) = '03' THEN 'working_substance' ELSE 'energy_type' END AND e.code = substr(energy, 3)
+      AND e.valid_from <= at AND (e.valid_to IS NULL OR at < e.valid_to)
+    ORDER BY e.valid_from DESC LIMIT 1;
+    IF coalesce(measure, '') = '' THEN
+        measure := item_unit; ratio := 1;
+    ELSIF item_unit = '' OR lower(item_unit) = lower(measure) THEN
+        ratio := 1;
+    ELSE
+        SELECT have.factor / want.factor INTO ratio FROM public.measure_unit have JOIN public.measure_unit want ON want.measures = have.measures
+        WHERE have.name = lower(item_unit) AND want.name = lower(energy_measure.measure);
+    END IF;
+END $$;
+
+-- The same for an enterprise: its own coefficient (unit_coefficient, per unit of base data of its first day) comes first,
+-- from that day until its next one; co2 is the table's. For items of any scope: what a fuel is worth does not depend on
+-- where it is burnt.
+CREATE OR REPLACE FUNCTION unit_energy_coefficients(of_unit integer, data_code text, item_unit text)
+RETURNS TABLE (valid_from date, valid_to date, tce numeric, co2 numeric)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.unit_coefficient c WHERE c.unit_id = of_unit AND c.energy = substr(data_code, 9, 6)) THEN
+        RETURN QUERY SELECT * FROM public.energy_coefficients(data_code, item_unit);
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH shared AS MATERIALIZED (SELECT * FROM public.energy_coefficients(data_code, item_unit)),
+    own AS MATERIALIZED (
+        SELECT c.ts::date AS since, trim_scale(c.value * m.ratio) AS tce
+        FROM public.unit_coefficient c CROSS JOIN LATERAL public.energy_measure(c.energy, item_unit, c.ts::date) m
+        WHERE c.unit_id = of_unit AND c.energy = substr(data_code, 9, 6) AND m.ratio IS NOT NULL),
+    change AS (SELECT s.valid_from AS at FROM shared s UNION SELECT s.valid_to FROM shared s WHERE s.valid_to IS NOT NULL
+               UNION SELECT o.since FROM own o),
+    stretch AS (SELECT c.at, lead(c.at) OVER w AS until, max(o.since) OVER w AS own_since
+                FROM change c LEFT JOIN own o ON o.since = c.at WINDOW w AS (ORDER BY c.at))
+    SELECT t.at, t.until, coalesce(o.tce, s.tce), s.co2
+    FROM stretch t LEFT JOIN own o ON o.since = t.own_since
+    LEFT JOIN shared s ON s.valid_from <= t.at AND (s.valid_to IS NULL OR t.at < s.valid_to)
+    WHERE o.since IS NOT NULL OR s.valid_from IS NOT NULL;
+END $$;
+
+-- The coefficient valid on the first day of a period.
+CREATE OR REPLACE FUNCTION energy_coefficient(of_unit integer, data_code text, item_unit text, at timestamptz, OUT tce numeric, OUT co2 numeric)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE own record;
 BEGIN
     SELECT k.tce, k.co2 INTO tce, co2 FROM public.energy_coefficients(data_code, item_unit) k
     WHERE k.valid_from <= at::date AND (k.valid_to IS NULL OR at::date < k.valid_to)
     ORDER BY k.valid_from DESC LIMIT 1;
+    SELECT c.value, c.ts INTO own FROM public.unit_coefficient c
+    WHERE c.unit_id = of_unit AND c.energy = substr(data_code, 9, 6) AND c.ts <= at ORDER BY c.ts DESC LIMIT 1;
+    IF FOUND THEN
+        tce := coalesce(trim_scale(own.value * (public.energy_measure(substr(data_code, 9, 6), item_unit, own.ts::date)).ratio), tce);
+    END IF;
 END $$;
 
 -- A quantity in standard coal and in carbon dioxide, six decimals; NULL when no coefficient is known.
-CREATE OR REPLACE FUNCTION energy_tce(quantity numeric, data_code text, item_unit text, at timestamptz) RETURNS numeric
+CREATE OR REPLACE FUNCTION energy_tce(of_unit integer, quantity numeric, data_code text, item_unit text, at timestamptz) RETURNS numeric
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS $$
 BEGIN
-    RETURN public.ratio6(quantity * (public.energy_coefficient(data_code, item_unit, at)).tce, 1);
+    RETURN public.ratio6(quantity * (public.energy_coefficient(of_unit, data_code, item_unit, at)).tce, 1);
 END $$;
 
-CREATE OR REPLACE FUNCTION energy_co2(quantity numeric, data_code text, item_unit text, at timestamptz) RETURNS numeric
+CREATE OR REPLACE FUNCTION energy_co2(of_unit integer, quantity numeric, data_code text, item_unit text, at timestamptz) RETURNS numeric
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS $$
 BEGIN
-    RETURN public.ratio6(quantity * (public.energy_coefficient(data_code, item_unit, at)).co2, 1);
+    RETURN public.ratio6(quantity * (public.energy_coefficient(of_unit, data_code, item_unit, at)).co2, 1);
 END $$;

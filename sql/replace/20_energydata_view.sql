@@ -15,8 +15,8 @@ SELECT format($q$
         CASE WHEN i.aggregation = 1 THEN unscale(div_even(c.total, c.m)) ELSE unscale(c.total) END,
         unscale(c.vmin), unscale(c.vmax), unscale(div_even(c.total, c.m)),
         c.n, (%3$s / i.period)::integer, least(ratio6(c.n, %3$s / i.period), 1), 'computed'::text,
-        CASE WHEN i.aggregation <> 1 THEN energy_tce(unscale(c.total), i.data_code, i.unit, r.ts) END,
-        CASE WHEN i.aggregation <> 1 THEN energy_co2(unscale(c.total), i.data_code, i.unit, r.ts) END
+        CASE WHEN i.aggregation <> 1 THEN energy_tce(u.id, unscale(c.total), i.data_code, i.unit, r.ts) END,
+        CASE WHEN i.aggregation <> 1 THEN energy_co2(u.id, unscale(c.total), i.data_code, i.unit, r.ts) END
     FROM unit u
     JOIN collect_item i ON i.unit_id = u.id AND i.stat_type = 0
     JOIN %2$s r ON r.unit_id = u.id AND r.page = i.slot / 128
@@ -38,8 +38,8 @@ SELECT format($q$
     SELECT u.code, i.data_code, i.name, %1$L::text, r.ts,
         unscale(r.value[i.slot %% 128 + 1]), NULL::numeric, NULL::numeric, NULL::numeric,
         0, (%4$s / coalesce(t.period, i.period))::integer, 0::numeric, 'reported'::text,
-        CASE WHEN i.aggregation = 0 THEN energy_tce(unscale(r.value[i.slot %% 128 + 1]), i.data_code, i.unit, r.ts) END,
-        CASE WHEN i.aggregation = 0 THEN energy_co2(unscale(r.value[i.slot %% 128 + 1]), i.data_code, i.unit, r.ts) END
+        CASE WHEN i.aggregation = 0 THEN energy_tce(u.id, unscale(r.value[i.slot %% 128 + 1]), i.data_code, i.unit, r.ts) END,
+        CASE WHEN i.aggregation = 0 THEN energy_co2(u.id, unscale(r.value[i.slot %% 128 + 1]), i.data_code, i.unit, r.ts) END
     FROM unit u
     JOIN collect_item i ON i.unit_id = u.id AND i.stat_type = %2$s
     JOIN reported_frame r ON r.unit_id = u.id AND r.page = i.slot / 128 AND r.stat_type = %2$s
@@ -62,8 +62,8 @@ BEGIN
     SELECT u.code, i.data_code, i.name, 'minute'::text, r.ts,
         unscale(r.value[x.k]), unscale(r.value[x.k]), unscale(r.value[x.k]), unscale(r.value[x.k]),
         1, 1, 1::numeric, 'computed'::text,
-        CASE WHEN i.aggregation = 0 THEN energy_tce(unscale(r.value[x.k]), i.data_code, i.unit, r.ts) END,
-        CASE WHEN i.aggregation = 0 THEN energy_co2(unscale(r.value[x.k]), i.data_code, i.unit, r.ts) END
+        CASE WHEN i.aggregation = 0 THEN energy_tce(u.id, unscale(r.value[x.k]), i.data_code, i.unit, r.ts) END,
+        CASE WHEN i.aggregation = 0 THEN energy_co2(u.id, unscale(r.value[x.k]), i.data_code, i.unit, r.ts) END
     FROM unit u
     JOIN collect_item i ON i.unit_id = u.id AND i.stat_type = 0
     JOIN reading_frame r ON r.unit_id = u.id AND r.page = i.slot / 128
@@ -77,3 +77,9 @@ BEGIN
         || energydata_reported_sql('month', 2, 'rollup_month', month) || ' UNION ALL '
         || energydata_reported_sql('year', 3, 'rollup_year', year);
 END $$;
+
+-- Of versions before: without the enterprise.
+DROP FUNCTION IF EXISTS energy_tce(numeric, text, text, timestamptz);
+DROP FUNCTION IF EXISTS energy_co2(numeric, text, text, timestamptz);
+DROP FUNCTION IF EXISTS energy_coefficient(text, text, timestamptz);
+DROP FUNCTION IF EXISTS energy_measure(text, text);

@@ -60,6 +60,9 @@ static const char ENERGYDATA_READINGS[] =
     "INSERT INTO reported_frame (unit_id, page, stat_type, ts, value)"
     " SELECT 1, 0, 3, ts, ARRAY[NULL, NULL, NULL, NULL, NULL, NULL, h(ts, 64)]"
     " FROM generate_series(timestamptz '2025-01-01', '2026-01-01', '1 year') ts;"
+    /* the first enterprise's own coefficients, for electricity and gas, that change inside months */
+    "INSERT INTO unit_coefficient (unit_id, energy, ts, value) VALUES (1, '023300', '2026-01-10', 2.5),"
+    " (1, '023300', '2026-02-02', 3.25), (1, '011500', '2026-01-20', 0.0125), (1, '023200', '2026-01-05', 0.04);"
     "INSERT INTO rollup_mark (unit_id, hour) SELECT DISTINCT unit_id, date_trunc('hour', ts) FROM reading_frame";
 
 static inline void energydata_roll_up(struct db *db)

@@ -163,6 +163,39 @@ START_TEST(reported_days_show_exactly_where_no_valid_reading_is)
 }
 END_TEST
 
+/* Electricity in kWh, its coefficients per 10,000 of them; the second enterprise has none of its own. */
+static dec128 coal_of(const struct data_row *row)
+{
+    int64_t first = 0, second = 0;
+    ck_assert(caltime_parse("2026-01-10 00:00:00", 19, &first));
+    ck_assert(caltime_parse("2026-02-02 00:00:00", 19, &second));
+    bool own = strcmp(row->enterprise_code, FIRST_UNIT) == 0 && row->stat_date >= first;
+    int64_t per_10_million = own && row->stat_date >= second ? 3250 : own ? 2500 : 1229;
+    return decimal_div(row->value * per_10_million, 10000000);
+}
+
+START_TEST(an_enterprises_own_coefficients_come_first_from_their_day_on)
+{
+    static const enum granularity GRANULARITIES[] = {GRAN_MINUTE, GRAN_HOUR, GRAN_DAY, GRAN_MONTH, GRAN_YEAR};
+    static const char *const code[] = {"0000000002330010"};
+    struct bench b = open_bench();
+    for (size_t g = 0; g < ARRAY_LEN(GRANULARITIES); g++) {
+        struct data_question q = both(GRANULARITIES[g], "2026-01-01 00:00:00", "2026-02-20 00:00:00");
+        q.data_codes = code;
+        q.data_code_count = 1;
+        struct data_answer all = ask_all(&b, q, 10000);
+        ck_assert_uint_gt(all.count, 1);
+        for (size_t i = 0; i < all.count; i++) {
+            if (!all.rows[i].reported) {
+                ck_assert(all.rows[i].has_tce);
+                ck_assert(all.rows[i].tce == coal_of(&all.rows[i]));
+            }
+        }
+    }
+    close_bench(&b);
+}
+END_TEST
+
 START_TEST(pages_of_any_size_add_up_to_the_same_rows)
 {
     static const struct {
@@ -450,6 +483,7 @@ static void before(void)
 
 DBTEST_MAIN_ONCE("query", before, minute_rows_are_those_of_the_view, hour_rows_are_those_of_the_view,
                  day_month_and_year_rows_are_those_of_the_view, reported_days_show_exactly_where_no_valid_reading_is,
+                 an_enterprises_own_coefficients_come_first_from_their_day_on,
                  pages_of_any_size_add_up_to_the_same_rows, a_page_is_stable_when_rows_arrive_before_its_position,
                  weeks_and_quarters_are_made_of_days, only_periods_that_begin_in_the_range_are_given,
                  unknown_enterprises_and_codes_give_no_rows_and_malformed_ones_a_reason,

@@ -154,22 +154,22 @@ END_TEST
 START_TEST(coefficients_follow_class_unit_and_date)
 {
     struct db *db = open_db();
-#define TCE(code, unit) "SELECT (1000000 * energy_tce(10000, '" code "', '" unit "', '2024-01-01'))::bigint"
+#define TCE(code, unit) "SELECT (1000000 * energy_tce(0, 10000, '" code "', '" unit "', '2024-01-01'))::bigint"
     ck_assert_int_eq(NUMBER(db, TCE("0000000002330010", "kWh")), 1229000);
     ck_assert_int_eq(NUMBER(db, TCE("0000000002330010", "MWh")), 1229000000);
     ck_assert_int_eq(NUMBER(db, TCE("0000000002330010", "")), INT64_C(12290000000));
     ck_assert_int_eq(NUMBER(db, TCE("0000000001150010", "Nm3")), 12150000);
     ck_assert_int_eq(NUMBER(db, TCE("0000000001010010", "kg")), 7143000);
     ck_assert_int_eq(NUMBER(db, TCE("0102010301010410", "吨")), INT64_C(7143000000));
-    ck_assert_int_eq(NUMBER(db, "SELECT (energy_tce(1, '0000000001330010', 'kWh', now()) IS NULL)::int"), 1);
-    ck_assert_int_eq(NUMBER(db, "SELECT (energy_tce(1, '0000000004330010', 'kWh', now()) IS NULL)::int"), 1);
-    ck_assert_int_eq(NUMBER(db, "SELECT (energy_tce(1, '0000000002330010', 'm3', now()) IS NULL)::int"), 1);
-    ck_assert_int_eq(NUMBER(db, "SELECT (energy_tce(NULL, '0000000002330010', 'kWh', now()) IS NULL)::int"), 1);
-    ck_assert_int_eq(NUMBER(db, "SELECT (1000 * energy_co2(10000, '0000000002330010', 'kWh', '2020-12-31'))::int"),
+    ck_assert_int_eq(NUMBER(db, "SELECT (energy_tce(0, 1, '0000000001330010', 'kWh', now()) IS NULL)::int"), 1);
+    ck_assert_int_eq(NUMBER(db, "SELECT (energy_tce(0, 1, '0000000004330010', 'kWh', now()) IS NULL)::int"), 1);
+    ck_assert_int_eq(NUMBER(db, "SELECT (energy_tce(0, 1, '0000000002330010', 'm3', now()) IS NULL)::int"), 1);
+    ck_assert_int_eq(NUMBER(db, "SELECT (energy_tce(0, NULL, '0000000002330010', 'kWh', now()) IS NULL)::int"), 1);
+    ck_assert_int_eq(NUMBER(db, "SELECT (1000 * energy_co2(0, 10000, '0000000002330010', 'kWh', '2020-12-31'))::int"),
                      6101);
-    ck_assert_int_eq(NUMBER(db, "SELECT (1000 * energy_co2(10000, '0000000002330010', 'kWh', '2021-01-01'))::int"),
+    ck_assert_int_eq(NUMBER(db, "SELECT (1000 * energy_co2(0, 10000, '0000000002330010', 'kWh', '2021-01-01'))::int"),
                      5810);
-    ck_assert_int_eq(NUMBER(db, "SELECT (1000 * energy_co2(10000, '0000000002330010', 'kWh', '2022-01-01'))::int"),
+    ck_assert_int_eq(NUMBER(db, "SELECT (1000 * energy_co2(0, 10000, '0000000002330010', 'kWh', '2022-01-01'))::int"),
                      5703);
     db_close(&db);
 }
