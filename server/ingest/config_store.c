@@ -18,7 +18,7 @@ static const struct db_stmt CURRENT = {
     "config.current",
     "SELECT id, region_code, state, config_version, config_digest, next_slot FROM unit WHERE code = $1"};
 static const struct db_stmt OLD_ITEMS = {
-    "config.old_items", "SELECT data_code, stat_type, slot, aggregation, period, counter_max, active FROM collect_item "
+    "config.old_items", "SELECT data_code, stat_type, slot, aggregation, period, counter_max, unit FROM collect_item "
                         "WHERE unit_id = $1 ORDER BY data_code COLLATE \"C\", stat_type"};
 static const struct db_stmt PUT_ITEMS = {
     "config.put_items",
@@ -36,6 +36,7 @@ static const struct db_stmt REMARK = {
     "config.remark",
     "INSERT INTO rollup_mark (unit_id, hour) SELECT DISTINCT unit_id, date_trunc('hour', ts) FROM reading_frame "
     "WHERE unit_id = $1 AND page = ANY ($2::smallint[])"};
+static const struct db_stmt REMEASURED = {"config.remeasured", "SELECT item_remeasured($1, $2::integer[])"};
 static const struct db_stmt DOCUMENT = {
     "config.document", "INSERT INTO config_document (unit_id, version, received_at, message_id, digest, content) "
                        "VALUES ($1, $2, $3, $4, $5, $6)"};
@@ -175,6 +176,8 @@ struct item_slots {
     int32_t *slot;  /* by item of the new document */
     int16_t *pages; /* to be rolled up again */
     size_t page_count;
+    int32_t *remeasured; /* slots whose unit is another one */
+    size_t remeasured_count;
 };
 
 static int compare_old(const struct db_rows *old, size_t row, const struct config_item *item)
@@ -215,6 +218,8 @@ static void match_items(const struct checked_config *c, const struct db_rows *ol
         s->slot[i] = (int32_t)db_get_int(old, row, 2);
         if (rolls_up_differently(old, row, item))
             note_page(s, s->slot[i]);
+        if (strcmp(db_get_text(old, row, 6), item->unit ? item->unit : "") != 0)
+            s->remeasured[s->remeasured_count++] = s->slot[i];
     }
 }
 
@@ -309,12 +314,25 @@ static RESULT remark_pages(struct db *db, struct db_params *p, struct config_wri
     return db_query(db, &REMARK, p, NULL);
 }
 
+/* Quantities stay as they are; what they come to in standard coal does not. */
+static RESULT account_again(struct db *db, struct db_params *p, struct config_write *w, const struct item_slots *s)
+{
+    if (s->remeasured_count == 0)
+        return RESULT_OK;
+    w->remarked = true;
+    db_params_reset(p);
+    db_bind_int4(p, w->unit_id);
+    db_bind_int4_array(p, s->remeasured, NULL, s->remeasured_count);
+    return db_query(db, &REMEASURED, p, NULL);
+}
+
 static RESULT replace_items(struct db *db, struct db_params *p, struct config_write *w, struct current *now,
                             struct arena *a)
 {
     size_t n = w->checked->item_count;
     struct item_slots s = {.slot = arena_array(a, n + 1, sizeof *s.slot),
-                           .pages = arena_array(a, n + 1, sizeof *s.pages)};
+                           .pages = arena_array(a, n + 1, sizeof *s.pages),
+                           .remeasured = arena_array(a, n + 1, sizeof *s.remeasured)};
     db_params_reset(p);
     db_bind_int4(p, w->unit_id);
     struct db_rows *old = NULL;
@@ -323,7 +341,8 @@ static RESULT replace_items(struct db *db, struct db_params *p, struct config_wr
     db_rows_free(&old);
     TRY(put_items(db, p, w, &s, a));
     TRY(retire_items(db, p, w));
-    return remark_pages(db, p, w, &s);
+    TRY(remark_pages(db, p, w, &s));
+    return account_again(db, p, w, &s);
 }
 
 /* ---- document, objects, unit, outbox ---- */

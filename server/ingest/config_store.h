@@ -4,7 +4,7 @@
  * adopted with the region the document gives, and follows it later; one that was admitted here keeps the region of
  * its admission. Items keep their slot for ever; vanished ones
  * are retired; a changed aggregation, period or register modulus marks every hour that has readings of that page
- * (contract 6.6: the whole history is rolled up again).
+ * (contract 6.6: the whole history is rolled up again); a changed unit the days with energy accounts of the item.
  * Thread: one at a time.
  * Errors: those of db.h; UNAUTHORISED 1103 the stored enterprise is not under the platform, 1104 not known, suspended
  *         or retired. */

@@ -6,10 +6,11 @@
  * frames themselves are read to the end. */
 enum { MAX_PROBES = 16 };
 
-/* (6, 0) shared: readings are not dropped between here and the end of the transaction. */
-static const struct db_stmt LOCK = {
-    "rollup.lock",
-    "SELECT pg_advisory_xact_lock(2, u), pg_advisory_xact_lock_shared(6, 0) FROM unnest($1::integer[]) u"};
+/* Until the end of the transaction, (5, 0) shared: coefficients and roles do not change; (6, 0) shared: readings are
+ * not dropped. */
+static const struct db_stmt LOCK = {"rollup.lock",
+                                    "SELECT pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock(2, u), "
+                                    "pg_advisory_xact_lock_shared(6, 0) FROM unnest($1::integer[]) u"};
 static const struct db_stmt MARKS = {
     "rollup.marks",
     "SELECT m.unit_id, m.hour, m.id FROM unnest($1::integer[]) u, LATERAL (SELECT unit_id, hour, id FROM rollup_mark "

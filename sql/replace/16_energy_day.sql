@@ -1,26 +1,9 @@
 -- energy day: from rows of rollup_day to unit_energy_day, unit_energy_month and unit_consumption_month. Called by the
 -- rollup in its transaction, under the lock (2, unit); everything is computed whole, nothing is incremented.
 
--- An item's unit in units of the energy's base data. Neither known to measure the other: NULL.
-CREATE OR REPLACE FUNCTION energy_measure(energy text, item_unit text, OUT measure text, OUT ratio numeric)
-LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
-BEGIN
-    SELECT e.unit INTO measure FROM public.base_data e
-    WHERE e.list = CASE WHEN left(energy, 2) = '03' THEN 'working_substance' ELSE 'energy_type' END AND e.code = substr(energy, 3)
-    ORDER BY e.valid_from DESC LIMIT 1;
-    IF coalesce(measure, '') = '' THEN
-        measure := item_unit; ratio := 1;
-    ELSIF item_unit = '' OR lower(item_unit) = lower(measure) THEN
-        ratio := 1;
-    ELSE
-        SELECT have.factor / want.factor INTO ratio FROM public.measure_unit have JOIN public.measure_unit want ON want.measures = have.measures
-        WHERE have.name = lower(item_unit) AND want.name = lower(energy_measure.measure);
-    END IF;
-END $$;
-
 -- tce per unit of base data for a coefficient item's 1. Its unit: '' or a unit of coal equivalent: per unit of base
 -- data; 'kgce/kg': both sides are converted. NULL: a unit that says something else.
-CREATE OR REPLACE FUNCTION own_coefficient_ratio(energy text, item_unit text) RETURNS numeric
+CREATE OR REPLACE FUNCTION own_coefficient_ratio(energy text, item_unit text, at date) RETURNS numeric
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
     above numeric := 1;
@@ -31,7 +14,7 @@ BEGIN
         WHERE name = lower(split_part(item_unit, '/', 1)) AND measures = 'coal equivalent';
     END IF;
     IF position('/' IN item_unit) > 0 THEN
-        below := (public.energy_measure(energy, split_part(item_unit, '/', 2))).ratio;
+        below := (public.energy_measure(energy, split_part(item_unit, '/', 2), at)).ratio;
     END IF;
     RETURN above / below;
 END $$;
@@ -63,41 +46,48 @@ BEGIN
 END $$;
 
 -- The enterprises' own coefficients that begin on these days: the mean of the day's readings, else a value reported for
--- the day, month or year that begins then. Days that a change reaches beyond those given are marked.
+-- the day, month or year that begins then.
+CREATE OR REPLACE FUNCTION unit_coefficient_compute(units integer[], days timestamptz[])
+RETURNS TABLE (unit_id integer, energy text, ts timestamptz, value numeric)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    WITH k AS MATERIALIZED (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)),
+    item AS MATERIALIZED (
+        SELECT i.unit_id, i.slot, i.stat_type, i.aggregation, substr(i.data_code, 15, 2) AS usage,
+               lpad((substr(i.data_code, 9, 2)::integer - 4)::text, 2, '0') || substr(i.data_code, 11, 4) AS energy, i.unit
+        FROM (SELECT DISTINCT u FROM k) x JOIN collect_item i ON i.unit_id = x.u
+        WHERE i.scope = 1 AND substr(i.data_code, 9, 2) IN ('05', '06', '07')),
+    found AS (
+        SELECT k.u, k.d, i.energy, i.unit, i.stat_type, i.usage, unscale(div_even(scaled(r.total[x.s], r.wide[x.s]), y.m)) AS value
+        FROM k JOIN item i ON i.unit_id = k.u AND i.stat_type = 0
+        JOIN rollup_day r ON r.unit_id = k.u AND r.page = i.slot / 128 AND r.ts = k.d
+        CROSS JOIN LATERAL (SELECT i.slot % 128 + 1) x (s)
+        CROSS JOIN LATERAL (SELECT CASE WHEN i.aggregation = 2 THEN r.nd[x.s] ELSE r.n[x.s] END) y (m)
+        WHERE y.m > 0
+        UNION ALL
+        SELECT k.u, k.d, i.energy, i.unit, i.stat_type, i.usage, unscale(r.value[x.s])
+        FROM k JOIN item i ON i.unit_id = k.u AND i.stat_type > 0
+        JOIN reported_frame r ON r.unit_id = k.u AND r.page = i.slot / 128 AND r.stat_type = i.stat_type AND r.ts = k.d
+        CROSS JOIN LATERAL (SELECT i.slot % 128 + 1) x (s)
+        WHERE r.value[x.s] IS NOT NULL AND coalesce(r.flag[x.s], 0) & 1 = 0)
+    SELECT DISTINCT ON (f.u, f.energy, f.d) f.u, f.energy, f.d, trim_scale(f.value * o.ratio)
+    FROM found f CROSS JOIN LATERAL (SELECT own_coefficient_ratio(f.energy, f.unit, f.d::date)) o (ratio)
+    WHERE f.value > 0 AND o.ratio > 0 ORDER BY f.u, f.energy, f.d, f.stat_type, f.usage
+$$;
+
+-- Brings unit_coefficient up to date on these days. Days that a change reaches beyond those given are marked.
 CREATE OR REPLACE FUNCTION unit_coefficient_refresh(units integer[], days timestamptz[]) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
 DECLARE changed record;
 BEGIN
     FOR changed IN
         WITH k AS MATERIALIZED (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)),
-        item AS MATERIALIZED (
-            SELECT i.unit_id, i.slot, i.stat_type, i.aggregation, substr(i.data_code, 15, 2) AS usage,
-                   lpad((substr(i.data_code, 9, 2)::integer - 4)::text, 2, '0') || substr(i.data_code, 11, 4) AS energy, i.unit
-            FROM (SELECT DISTINCT u FROM k) x JOIN collect_item i ON i.unit_id = x.u
-            WHERE i.scope = 1 AND substr(i.data_code, 9, 2) IN ('05', '06', '07')),
-        found AS (
-            SELECT k.u, k.d, i.energy, i.unit, i.stat_type, i.usage, unscale(div_even(scaled(r.total[x.s], r.wide[x.s]), y.m)) AS value
-            FROM k JOIN item i ON i.unit_id = k.u AND i.stat_type = 0
-            JOIN rollup_day r ON r.unit_id = k.u AND r.page = i.slot / 128 AND r.ts = k.d
-            CROSS JOIN LATERAL (SELECT i.slot % 128 + 1) x (s)
-            CROSS JOIN LATERAL (SELECT CASE WHEN i.aggregation = 2 THEN r.nd[x.s] ELSE r.n[x.s] END) y (m)
-            WHERE y.m > 0
-            UNION ALL
-            SELECT k.u, k.d, i.energy, i.unit, i.stat_type, i.usage, unscale(r.value[x.s])
-            FROM k JOIN item i ON i.unit_id = k.u AND i.stat_type > 0
-            JOIN reported_frame r ON r.unit_id = k.u AND r.page = i.slot / 128 AND r.stat_type = i.stat_type AND r.ts = k.d
-            CROSS JOIN LATERAL (SELECT i.slot % 128 + 1) x (s)
-            WHERE r.value[x.s] IS NOT NULL AND coalesce(r.flag[x.s], 0) & 1 = 0),
-        fresh AS MATERIALIZED (
-            SELECT DISTINCT ON (f.u, f.energy, f.d) f.u, f.energy, f.d, trim_scale(f.value * o.ratio) AS value
-            FROM found f CROSS JOIN LATERAL (SELECT own_coefficient_ratio(f.energy, f.unit)) o (ratio)
-            WHERE f.value > 0 AND o.ratio > 0 ORDER BY f.u, f.energy, f.d, f.stat_type, f.usage),
+        fresh AS MATERIALIZED (SELECT * FROM unit_coefficient_compute(units, days)),
         gone AS (
             DELETE FROM unit_coefficient t USING k WHERE t.unit_id = k.u AND t.ts = k.d
-              AND NOT EXISTS (SELECT FROM fresh f WHERE f.u = t.unit_id AND f.energy = t.energy AND f.d = t.ts)
+              AND NOT EXISTS (SELECT FROM fresh f WHERE f.unit_id = t.unit_id AND f.energy = t.energy AND f.ts = t.ts)
             RETURNING t.unit_id, t.energy, t.ts),
         put AS (
-            INSERT INTO unit_coefficient AS t (unit_id, energy, ts, value) SELECT u, energy, d, value FROM fresh
+            INSERT INTO unit_coefficient AS t (unit_id, energy, ts, value) SELECT f.unit_id, f.energy, f.ts, f.value FROM fresh f
             ON CONFLICT (unit_id, energy, ts) DO UPDATE SET value = excluded.value WHERE t.value <> excluded.value
             RETURNING t.unit_id, t.energy, t.ts)
         SELECT * FROM gone UNION ALL SELECT * FROM put
@@ -111,7 +101,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- What the rows of unit_energy_day of these enterprises and days must be. Tables are asked key by key (LATERAL … OFFSET 0),
+-- What the rows of unit_energy_day of these enterprises and days must be. Nothing is rounded: that is done once, where a sum
+-- of them is shown. Tables are asked key by key (LATERAL … OFFSET 0),
 -- everything else is joined by hash: the planner cannot know how many keys there are, and a nested loop over them is quadratic.
 -- No jit: what is switched off counts as endlessly dear, and seconds of compiling would look worth it.
 CREATE OR REPLACE FUNCTION energy_day_compute(units integer[], days timestamptz[])
@@ -131,45 +122,61 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog SET enable_nestloop = o
         SELECT r.u, r.d, i.energy, i.usage, i.unit, scaled(r.total[i.slot % 128 + 1], r.wide[i.slot % 128 + 1]) * 0.000001 AS total
         FROM page r JOIN item i ON i.unit_id = r.u AND i.slot / 128 = r.page
         WHERE CASE WHEN i.aggregation = 2 THEN r.nd[i.slot % 128 + 1] ELSE r.n[i.slot % 128 + 1] END > 0),
+    day AS MATERIALIZED (SELECT DISTINCT k.d, k.d::date AS date FROM k),
+    measured AS MATERIALIZED ( -- what has a value in the month: a gap of days must not change the basis
+        SELECT DISTINCT m.u, m.month, i.energy, i.usage
+        FROM (SELECT DISTINCT k.u, date_trunc('month', k.d) AS month FROM k) m
+        CROSS JOIN LATERAL (SELECT * FROM rollup_month a WHERE a.unit_id = m.u AND a.ts = m.month OFFSET 0) r
+        JOIN item i ON i.unit_id = r.unit_id AND i.slot / 128 = r.page
+        WHERE CASE WHEN i.aggregation = 2 THEN r.nd[i.slot % 128 + 1] ELSE r.n[i.slot % 128 + 1] END > 0),
     rate AS MATERIALIZED ( -- few: enterprises use the same energies in the same units
         SELECT e.energy, e.unit, e.d, c.tce, c.co2, m.measure, m.ratio
         FROM (SELECT DISTINCT p.energy, p.unit, p.d FROM part p) e
-        CROSS JOIN LATERAL energy_measure(e.energy, e.unit) m
+        CROSS JOIN LATERAL energy_measure(e.energy, e.unit, e.d::date) m
         LEFT JOIN LATERAL (SELECT * FROM energy_coefficients('00000000' || e.energy || '00', e.unit) c
                            WHERE c.valid_from <= e.d::date AND (c.valid_to IS NULL OR e.d::date < c.valid_to)
                            ORDER BY c.valid_from DESC LIMIT 1) c ON true),
     role AS MATERIALIZED (
-        SELECT DISTINCT ON (b.code) b.code, b.role FROM base_data b WHERE b.list = 'data_usage' ORDER BY b.code, b.valid_from DESC),
+        SELECT DISTINCT ON (d.d, b.code) d.d, b.code, b.role FROM day d JOIN base_data b ON b.list = 'data_usage'
+            AND b.valid_from <= d.date AND (b.valid_to IS NULL OR d.date < b.valid_to) ORDER BY d.d, b.code, b.valid_from DESC),
     opens AS MATERIALIZED ( -- the best basis that a usage opens for an energy of that class
-        SELECT r.code, c.class, min(b.rank) AS rank FROM role r JOIN energy_role o ON o.role = r.role AND o.opens
-        JOIN energy_basis b ON b.basis = o.basis CROSS JOIN LATERAL unnest(b.classes) c (class) GROUP BY r.code, c.class),
+        SELECT r.d, r.code, c.class, min(b.rank) AS rank FROM role r JOIN energy_role o ON o.role = r.role AND o.opens
+        JOIN energy_basis b ON b.basis = o.basis CROSS JOIN LATERAL unnest(b.classes) c (class) GROUP BY r.d, r.code, c.class),
     parent AS MATERIALIZED (
-        SELECT DISTINCT ON (b.code) b.code, b.parent_code FROM base_data b
-        WHERE b.list = 'energy_type' AND length(b.parent_code) = 4 ORDER BY b.code, b.valid_from DESC),
-    ranked AS (
-        SELECT p.*, min(o.rank) OVER (PARTITION BY p.u, p.d, p.energy) AS rank,
-               array_agg(substr(p.energy, 3)) FILTER (WHERE o.rank IS NOT NULL AND left(p.energy, 2) < '03') OVER (PARTITION BY p.u, p.d) AS opened
-        FROM part p LEFT JOIN opens o ON o.code = p.usage AND o.class = left(p.energy, 2)),
+        SELECT DISTINCT ON (d.d, b.code) d.d, b.code, b.parent_code FROM day d JOIN base_data b ON b.list = 'energy_type'
+            AND length(b.parent_code) = 4 AND b.valid_from <= d.date AND (b.valid_to IS NULL OR d.date < b.valid_to)
+        ORDER BY d.d, b.code, b.valid_from DESC),
+    chosen AS MATERIALIZED ( -- an energy's basis on a day, and the roles it is measured in
+        SELECT k.u, k.d, m.energy, min(o.rank) AS rank, array_agg(r.role) AS roles
+        FROM k JOIN measured m ON m.u = k.u AND m.month = date_trunc('month', k.d)
+        LEFT JOIN role r ON r.d = k.d AND r.code = m.usage
+        LEFT JOIN opens o ON o.d = k.d AND o.code = m.usage AND o.class = left(m.energy, 2) GROUP BY k.u, k.d, m.energy),
+    opened AS MATERIALIZED (
+        SELECT c.u, c.d, array_agg(substr(c.energy, 3)) AS energies FROM chosen c
+        WHERE c.rank IS NOT NULL AND left(c.energy, 2) < '03' GROUP BY c.u, c.d),
     counted AS ( -- 原煤 holds its kinds; the total stands only where no energy is reported by itself
-        SELECT p.*, CASE WHEN left(p.energy, 2) = '03' THEN true
-                         ELSE NOT coalesce(a.parent_code = ANY (p.opened) OR g.parent_code = ANY (p.opened), false)
-                              AND (substr(p.energy, 3) <> '0000' OR '0000' = ALL (p.opened)) END AS counts
-        FROM ranked p LEFT JOIN parent a ON a.code = substr(p.energy, 3) LEFT JOIN parent g ON g.code = a.parent_code)
-    SELECT p.u, p.d, p.energy, p.usage, ratio6(p.total * coalesce(r.ratio, 1), 1),
-           CASE WHEN r.ratio IS NULL THEN p.unit ELSE r.measure END, ratio6(p.total * f.tce, 1), ratio6(p.total * r.co2, 1),
-           trim_scale(CASE WHEN o.value IS NOT NULL THEN o.value ELSE round(r.tce / r.ratio, 12) END), o.value IS NOT NULL,
+        SELECT p.*, c.rank, c.roles, left(p.energy, 2) = '03'
+               OR NOT coalesce(a.parent_code = ANY (o.energies) OR g.parent_code = ANY (o.energies), false)
+                  AND (substr(p.energy, 3) <> '0000' OR '0000' = ALL (o.energies)) AS counts
+        FROM part p LEFT JOIN chosen c ON c.u = p.u AND c.d = p.d AND c.energy = p.energy
+        LEFT JOIN opened o ON o.u = p.u AND o.d = p.d
+        LEFT JOIN parent a ON a.d = p.d AND a.code = substr(p.energy, 3) LEFT JOIN parent g ON g.d = p.d AND g.code = a.parent_code)
+    SELECT p.u, p.d, p.energy, p.usage, trim_scale(p.total * coalesce(r.ratio, 1)),
+           CASE WHEN r.ratio IS NULL THEN p.unit ELSE r.measure END, trim_scale(p.total * f.tce), trim_scale(p.total * r.co2),
+           trim_scale(round(f.tce / r.ratio, 12)), o.tce IS NOT NULL,
            CASE WHEN p.counts AND s.sign IS NOT NULL THEN s.sign ELSE 0::smallint END
     FROM counted p JOIN rate r ON r.energy = p.energy AND r.unit = p.unit AND r.d = p.d
-    LEFT JOIN LATERAL (SELECT c.value FROM unit_coefficient c
+    LEFT JOIN LATERAL (SELECT c.value * (energy_measure(p.energy, p.unit, c.ts::date)).ratio AS tce FROM unit_coefficient c
                        WHERE c.unit_id = p.u AND c.energy = p.energy AND c.ts <= p.d AND r.ratio IS NOT NULL
                        ORDER BY c.ts DESC LIMIT 1) o ON true
-    CROSS JOIN LATERAL (SELECT CASE WHEN o.value IS NOT NULL THEN o.value * r.ratio ELSE r.tce END) f (tce)
-    LEFT JOIN role u ON u.code = p.usage
+    CROSS JOIN LATERAL (SELECT coalesce(o.tce, r.tce)) f (tce)
+    LEFT JOIN role u ON u.d = p.d AND u.code = p.usage
     LEFT JOIN energy_basis b ON b.rank = p.rank
-    LEFT JOIN energy_role s ON s.role = u.role AND s.basis = b.basis
+    LEFT JOIN energy_role s ON s.role = u.role AND s.basis = b.basis AND NOT coalesce(s.yields_to = ANY (p.roles), false)
 $$;
 
--- Rows that are no more are rare: they are deleted by a statement of their own, one key after the other.
+-- What is counted of a month: the sum of its days. Rows that are no more are rare: they are deleted by a statement of their
+-- own, one key after the other.
 CREATE OR REPLACE FUNCTION energy_month_refresh(units integer[], months timestamptz[]) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
 DECLARE
@@ -191,45 +198,99 @@ BEGIN
         DELETE FROM unit_energy_month WHERE unit_id = stale.unit_id AND ts = stale.ts AND energy = stale.energy;
         DELETE FROM unit_consumption_month WHERE unit_id = stale.unit_id AND ts = stale.ts; -- made anew where energies are left
     END LOOP;
-    INSERT INTO unit_energy_month SELECT * FROM unnest(energies)
+    INSERT INTO unit_energy_month AS t SELECT * FROM unnest(energies)
     ON CONFLICT (unit_id, ts, energy) DO UPDATE SET quantity = excluded.quantity, measure = excluded.measure,
-        tce = excluded.tce, co2 = excluded.co2;
-    INSERT INTO unit_consumption_month SELECT f.unit_id, f.ts, sum(f.tce), sum(f.co2) FROM unnest(energies) f GROUP BY f.unit_id, f.ts
-    ON CONFLICT (unit_id, ts) DO UPDATE SET tce = excluded.tce, co2 = excluded.co2;
+        tce = excluded.tce, co2 = excluded.co2
+    WHERE (t.quantity, t.measure, t.tce, t.co2) IS DISTINCT FROM (excluded.quantity, excluded.measure, excluded.tce, excluded.co2);
+    INSERT INTO unit_consumption_month AS t
+    SELECT f.unit_id, f.ts, sum(f.tce), sum(f.co2) FROM unnest(energies) f GROUP BY f.unit_id, f.ts
+    ON CONFLICT (unit_id, ts) DO UPDATE SET tce = excluded.tce, co2 = excluded.co2
+    WHERE (t.tce, t.co2) IS DISTINCT FROM (excluded.tce, excluded.co2);
 END $$;
 
--- Brings the accounts of these enterprises and days (parallel arrays) up to date.
-CREATE OR REPLACE FUNCTION energy_day_refresh(units integer[], days timestamptz[]) RETURNS void
+-- The rows of unit_energy_day of these enterprises and days that are to be written; quantity NULL: to be deleted.
+CREATE OR REPLACE FUNCTION energy_day_changes(units integer[], days timestamptz[]) RETURNS SETOF unit_energy_day
+LANGUAGE sql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
+    SELECT unit_id, ts, energy, usage, f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign
+    FROM (SELECT e.* FROM (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)) k CROSS JOIN LATERAL (
+              SELECT * FROM unit_energy_day t WHERE t.unit_id = k.u AND t.ts = k.d OFFSET 0) e) s
+    FULL JOIN energy_day_compute(units, days) f USING (unit_id, ts, energy, usage) -- a full join is never a nested loop
+    WHERE (s.quantity, s.measure, s.tce, s.co2, s.coefficient, s.own, s.sign) IS DISTINCT FROM
+          (f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign)
+$$;
+
+CREATE OR REPLACE FUNCTION energy_day_write(changed unit_energy_day[]) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
-DECLARE
-    changed unit_energy_day[];
-    changed_units integer[];
-    changed_months timestamptz[];
-    stale record;
+DECLARE stale record;
 BEGIN
-    IF EXISTS (SELECT FROM collect_item i WHERE i.unit_id = ANY (units) AND i.scope = 1
-               AND substr(i.data_code, 9, 2) IN ('01', '02', '03', '05', '06', '07') AND substr(i.data_code, 9, 2) > '04') THEN
-        PERFORM unit_coefficient_refresh(units, days);
-    END IF;
-    SELECT array_agg(c::unit_energy_day) INTO changed FROM ( -- a full join is never a nested loop
-        SELECT unit_id, ts, energy, usage, f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign
-        FROM (SELECT e.* FROM (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)) k CROSS JOIN LATERAL (
-                  SELECT * FROM unit_energy_day t WHERE t.unit_id = k.u AND t.ts = k.d OFFSET 0) e) s
-        FULL JOIN energy_day_compute(units, days) f USING (unit_id, ts, energy, usage)
-        WHERE (s.quantity, s.measure, s.tce, s.co2, s.coefficient, s.own, s.sign) IS DISTINCT FROM
-              (f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign)) c;
-    IF changed IS NULL THEN
-        RETURN;
-    END IF;
     FOR stale IN SELECT * FROM unnest(changed) c WHERE c.quantity IS NULL LOOP
         DELETE FROM unit_energy_day WHERE unit_id = stale.unit_id AND ts = stale.ts AND energy = stale.energy AND usage = stale.usage;
     END LOOP;
     INSERT INTO unit_energy_day SELECT * FROM unnest(changed) c WHERE c.quantity IS NOT NULL
     ON CONFLICT (unit_id, ts, energy, usage) DO UPDATE SET quantity = excluded.quantity, measure = excluded.measure,
         tce = excluded.tce, co2 = excluded.co2, coefficient = excluded.coefficient, own = excluded.own, sign = excluded.sign;
-    SELECT array_agg(c.unit_id), array_agg(c.m) INTO changed_units, changed_months
-    FROM (SELECT DISTINCT a.unit_id, date_trunc('month', a.ts) AS m FROM unnest(changed) a) c;
-    PERFORM energy_month_refresh(changed_units, changed_months);
+END $$;
+
+-- Months of these rows in which no stored row has the energy and usage: asked before rows are written, what is new to a month;
+-- after they were deleted, what is gone from it.
+CREATE OR REPLACE FUNCTION energy_months_without(rows_of unit_energy_day[]) RETURNS TABLE (u integer, m timestamptz)
+LANGUAGE sql VOLATILE SET search_path = public, pg_catalog SET jit = off AS $$
+    SELECT DISTINCT k.unit_id, k.month FROM (
+        SELECT DISTINCT c.unit_id, date_trunc('month', c.ts) AS month, c.energy, c.usage FROM unnest(rows_of) c) k
+    WHERE NOT EXISTS (SELECT FROM unit_energy_day e WHERE e.unit_id = k.unit_id AND e.ts >= k.month
+                      AND e.ts < k.month + interval '1 month' AND e.energy = k.energy AND e.usage = k.usage)
+$$;
+
+-- Brings the accounts of these enterprises and days (parallel arrays) up to date, and those of a whole month where a usage
+-- is new to it or gone from it: that may change the basis of all its days.
+CREATE OR REPLACE FUNCTION energy_day_refresh(units integer[], days timestamptz[]) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
+DECLARE
+    changed unit_energy_day[];
+    turned_units integer[];
+    turned_months timestamptz[];
+    more_units integer[];
+    more_days timestamptz[];
+BEGIN
+    IF EXISTS (SELECT FROM collect_item i WHERE i.unit_id = ANY (units) AND i.scope = 1
+               AND substr(i.data_code, 9, 2) IN ('01', '02', '03', '05', '06', '07') AND substr(i.data_code, 9, 2) > '04') THEN
+        PERFORM unit_coefficient_refresh(units, days);
+    END IF;
+    SELECT array_agg(c::unit_energy_day) INTO changed FROM energy_day_changes(units, days) c;
+    SELECT array_agg(w.u), array_agg(w.m) INTO turned_units, turned_months
+    FROM energy_months_without((SELECT array_agg(c) FROM unnest(changed) c WHERE c.quantity IS NOT NULL)) w;
+    PERFORM energy_day_write(changed);
+    SELECT turned_units || array_agg(w.u), turned_months || array_agg(w.m) INTO turned_units, turned_months
+    FROM energy_months_without((SELECT array_agg(c) FROM unnest(changed) c WHERE c.quantity IS NULL)) w;
+    SELECT array_agg(e.unit_id), array_agg(e.ts) INTO more_units, more_days
+    FROM (SELECT DISTINCT x.u, x.m FROM unnest(turned_units, turned_months) x (u, m)) t CROSS JOIN LATERAL (
+        SELECT DISTINCT d.unit_id, d.ts FROM unit_energy_day d WHERE d.unit_id = t.u AND d.ts >= t.m AND d.ts < t.m + interval '1 month'
+        OFFSET 0) e;
+    IF more_units IS NOT NULL THEN
+        PERFORM energy_day_write((SELECT array_agg(c::unit_energy_day) FROM energy_day_changes(more_units, more_days) c));
+    END IF;
+    PERFORM energy_month_refresh(array_agg(k.u), array_agg(k.m))
+    FROM (SELECT DISTINCT x.u, date_trunc('month', x.d) AS m FROM unnest(units, days) x (u, d)) k;
+END $$;
+
+-- An item's unit was corrected, in this transaction: what was accounted for in the old one is accounted for again. The lock
+-- first: a rollup that still read the old unit has committed then, and its rows are seen.
+CREATE OR REPLACE FUNCTION item_remeasured(of_unit integer, slots integer[]) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(2, of_unit);
+    PERFORM coefficient_remark(NULL, NULL, e.energy, of_unit)
+    FROM (SELECT DISTINCT substr(i.data_code, 9, 6) AS energy FROM collect_item i
+          WHERE i.unit_id = of_unit AND i.slot = ANY (slots) AND i.scope = 1 AND substr(i.data_code, 9, 2) IN ('01', '02', '03')) e;
+    INSERT INTO rollup_mark (unit_id, hour) -- a coefficient's days; the days that it holds for follow from them
+    SELECT i.unit_id, r.ts FROM collect_item i JOIN rollup_day r ON r.unit_id = i.unit_id AND r.page = i.slot / 128
+    WHERE i.unit_id = of_unit AND i.slot = ANY (slots) AND i.scope = 1 AND i.stat_type = 0
+      AND substr(i.data_code, 9, 2) IN ('05', '06', '07') AND r.n[i.slot % 128 + 1] > 0
+    UNION
+    SELECT i.unit_id, r.ts FROM collect_item i JOIN reported_frame r ON r.unit_id = i.unit_id AND r.page = i.slot / 128
+        AND r.stat_type = i.stat_type
+    WHERE i.unit_id = of_unit AND i.slot = ANY (slots) AND i.scope = 1 AND i.stat_type > 0
+      AND substr(i.data_code, 9, 2) IN ('05', '06', '07') AND r.value[i.slot % 128 + 1] IS NOT NULL;
 END $$;
 
 -- Standard coal per unit of product (class 04, usage 30) and per unit of a business figure such as the output value

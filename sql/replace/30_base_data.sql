@@ -6,7 +6,8 @@
 -- whole: entries that are not given end; otherwise they are left alone.
 -- A row that is valid on the day and differs is closed there and followed by the new one up to where the old one ended; a row
 -- that began on that very day is rewritten. Everything touched carries the new dicVersion. One import at a time: version
--- numbers are drawn in the order of commits.
+-- numbers are drawn in the order of commits; and none while the rollup writes accounts (it holds the lock shared): what was
+-- computed from the old entries is there to be marked, and nothing more is until the new ones have committed.
 -- Gives one row per change, and changes nothing unless apply.
 CREATE OR REPLACE FUNCTION base_data_import(list_name text, entries jsonb, since date, today date, whole boolean, apply boolean)
 RETURNS TABLE (change text, entry_code text, entry_industry text, entry_name text, version integer)
@@ -64,8 +65,9 @@ BEGIN
             dic_version = excluded.dic_version;
         IF list_name IN ('energy_type', 'working_substance') THEN
             PERFORM base_data_remark();
-        ELSIF list_name = 'data_usage' THEN -- a role counts for every day, whenever it was imported
-            PERFORM coefficient_remark(NULL, NULL);
+        ELSIF list_name = 'data_usage' THEN
+            PERFORM coefficient_remark(min(c.new_from), CASE WHEN bool_and(c.new_to IS NOT NULL) THEN max(c.new_to) END)
+            FROM pg_temp.base_data_change c;
         END IF;
     END IF;
     RETURN QUERY SELECT c.change, c.code, c.industry, coalesce((c.new).name, ''), new_version

@@ -32,7 +32,7 @@ static void before(void)
         " (6, '02370040', 0, 'GJ', 0), (7, '01010011', 0, 't', 0), (8, '02000011', 0, 'tce', 0),"
         " (9, '05010480', 0, 'kgce/kg', 1), (10, '06330080', 1, '', 1), (11, '04010030', 0, 't', 0),"
         " (12, '01010450', 0, 't', 0), (13, '02330099', 0, 'kWh', 0), (14, '09000180', 2, '万元', 0),"
-        " (15, '02320011', 0, 'm3', 0)) v (s, c, t, w, a);"
+        " (15, '02320011', 0, 'm3', 0), (16, '01010460', 0, 't', 2), (17, '02330011', 0, 'kWh', 0)) v (s, c, t, w, a);"
         "SELECT partition_ensure('reading', m) FROM generate_series(timestamptz '2024-03-01', '2024-05-01', '1 month') "
         "m;"
         /* readings of one slot: an hour's reading is all there is of the day */
@@ -121,11 +121,134 @@ END_TEST
 START_TEST(a_kind_is_not_counted_beside_its_parent_nor_the_total_beside_energies)
 {
     struct db *db = open_db();
-    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 7, 10), put(1, '2024-03-01 10:00', 3, 4),"
-                   " put(1, '2024-03-01 10:00', 8, 99), put(1, '2024-03-02 10:00', 8, 99)"));
+    OK(db_exec(
+        db, "SELECT put(1, '2024-03-01 10:00', 7, 10), put(1, '2024-03-01 10:00', 3, 4),"
+            " put(1, '2024-03-01 10:00', 8, 99), put(1, '2024-03-02 10:00', 8, 99), put(1, '2024-03-03 10:00', 3, 4),"
+            " put(1, '2024-04-02 10:00', 8, 99)"));
     roll_up(db);
     TEXT_IS(db, "7.143", "tce(1, '2024-03-01')");
-    TEXT_IS(db, "99", "tce(1, '2024-03-02')");
+    TEXT_IS(db, "0", "tce(1, '2024-03-02')"); /* what the energies lack that day is not their total */
+    TEXT_IS(db, "0", "tce(1, '2024-03-03')");
+    TEXT_IS(db, "99", "tce(1, '2024-04-02')");
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    db_close(&db);
+}
+END_TEST
+
+/* Slot 16 is a register: silent on the 2nd, when 5000 t are bought, it credits their use on the 3rd. */
+START_TEST(a_day_without_the_measured_consumption_is_not_counted_by_the_balance)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 16, 100), put(1, '2024-03-01 11:00', 16, 300),"
+                   " put(1, '2024-03-02 10:00', 1, 5000)"));
+    roll_up(db);
+    TEXT_IS(db, "142.86", "tce(1, '2024-03-01')");
+    TEXT_IS(db, "0", "tce(1, '2024-03-02')");
+    OK(db_exec(db, "SELECT put(1, '2024-03-03 10:00', 16, 700)"));
+    roll_up(db);
+    TEXT_IS(db, "285.72", "tce(1, '2024-03-03')");
+    TEXT_IS(db, "428.58", "SELECT tce FROM unit_consumption_month WHERE unit_id = 1");
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    /* without the register the month is balanced, with it again not: all days follow the first and the last of it */
+    OK(db_exec(db, "SELECT put(1, ts, 16, 0, true) FROM (VALUES (timestamptz '2024-03-01 10:00'), ('2024-03-01 11:00'),"
+                   " ('2024-03-03 10:00')) v (ts)"));
+    roll_up(db);
+    TEXT_IS(db, "3571.5", "SELECT tce FROM unit_consumption_month WHERE unit_id = 1");
+    OK(db_exec(db, "SELECT put(1, '2024-03-20 10:00', 16, 1), put(1, '2024-03-20 11:00', 16, 2)"));
+    roll_up(db);
+    TEXT_IS(db, "0.7143", "SELECT tce FROM unit_consumption_month WHERE unit_id = 1");
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(what_is_bought_and_burnt_at_once_is_part_of_the_consumption)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 100000), put(1, '2024-03-01 10:00', 17, 60000),"
+                   " put(1, '2024-04-01 10:00', 17, 60000)"));
+    roll_up(db);
+    TEXT_IS(db, "12.29", "tce(1, '2024-03-01')");
+    TEXT_IS(db, "7.374", "tce(1, '2024-04-01')");
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(a_corrected_unit_changes_the_accounts_and_own_coefficients_of_the_past)
+{
+    struct db *db = open_db();
+    OK(db_exec(db,
+               "SELECT put(1, '2024-03-01 10:00', 5, 100000), put(1, '2024-03-01 10:00', 3, 100),"
+               " put(1, '2024-03-01 08:00', 9, 500);"
+               "UPDATE collect_item SET unit = 'MWh' WHERE slot = 5; UPDATE collect_item SET unit = 'tce' WHERE slot = "
+               "9"));
+    roll_up(db);
+    TEXT_IS(db, "62290", "tce(1, '2024-03-01')");
+    OK(db_exec(db, "UPDATE collect_item SET unit = 'kWh' WHERE slot = 5; UPDATE collect_item SET unit = 'kgce/t' WHERE "
+                   "slot = 9; SELECT item_remeasured(1, '{5,9}')"));
+    roll_up(db);
+    TEXT_IS(db, "62.29", "tce(1, '2024-03-01')");
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(units_parents_and_roles_count_from_their_day_on)
+{
+    struct db *db = open_db();
+    OK(db_exec(
+        db, "SELECT put(1, ts + interval '10 hours', 5, 30000), put(1, ts + interval '10 hours', 13, 70000),"
+            " put(1, ts + interval '10 hours', 7, 10), put(1, ts + interval '10 hours', 3, 10)"
+            " FROM generate_series(timestamptz '2024-03-01', '2024-03-02', '1 day') ts;"
+            "UPDATE base_data SET valid_to = '2024-03-02' WHERE list = 'energy_type' AND code IN ('3300', '0104') AND "
+            "valid_to IS NULL;"
+            "INSERT INTO base_data (list, code, name, parent_code, unit, coal_factor, valid_from, dic_version)"
+            " VALUES ('energy_type', '3300', '电力', '02', 'MWh', 0.1229, '2024-03-02', 2),"
+            " ('energy_type', '0104', '一般烟煤', '01', '吨', 0.7143, '2024-03-02', 2);"
+            "INSERT INTO base_data (list, code, name, role, valid_from, dic_version) VALUES ('data_usage', '99', 'x', "
+            "'consumption', '2024-03-02', 2)"));
+    roll_up(db);
+    TEXT_IS(db, "3 万千瓦时 3.687 17.109 1.229 f 1", "account(1, '2024-03-01', '023300', '60')");
+    TEXT_IS(db, "30 MWh 3.687 0.1229 f 1", "account(1, '2024-03-02', '023300', '60')");
+    TEXT_IS(db, "10.83", "tce(1, '2024-03-01')");
+    TEXT_IS(db, "26.576",
+            "tce(1, '2024-03-02')"); /* with the usage 99, and with a kind that is none of 原煤 any more */
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(accounts_are_rounded_once)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, ts + interval '10 hours', 5, 0.01) FROM generate_series(timestamptz '2024-03-01', "
+                   "'2024-03-10', '1 day') ts"));
+    roll_up(db); /* 0.1 kWh; 0.000001229 tce a day */
+    TEXT_IS(db, "0.00001229", "SELECT trim_scale(tce) FROM unit_consumption_month WHERE unit_id = 1");
+    db_close(&db);
+}
+END_TEST
+
+/* A rollup that runs while coefficients are imported: it may neither write what the import does not see nor be late. */
+START_TEST(an_import_and_a_rollup_at_the_same_time_leave_no_old_coefficient)
+{
+    struct db *db = open_db(), *importer = open_db();
+    struct registry *registry;
+    bool left = false;
+    OK(registry_open(db, &registry));
+    OK(db_exec(db, "SET lock_timeout = '300ms'; SELECT put(1, '2024-03-01 10:00', 5, 10000)"));
+    OK(db_begin(importer));
+    OK(db_exec(importer, "SELECT base_data_import('energy_type', '[{\"code\": \"3300\", \"coal_factor\": 4}]', "
+                         "'2024-01-01', '2026-01-01', false, true)"));
+    struct result r = rollup_slice(db, registry, 1, 10, &left); /* waits for the import: gives up here */
+    if (!result_ok(r)) {
+        db_rollback(db);
+    }
+    OK(db_commit(importer));
+    roll_up(db);
+    TEXT_IS(db, "4", "tce(1, '2024-03-01')");
+    registry_close(&registry);
+    db_close(&importer);
     db_close(&db);
 }
 END_TEST
@@ -297,6 +420,11 @@ END_TEST
 DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consumption,
             a_measured_consumption_replaces_the_balance_and_its_deductions_are_made_once,
             a_kind_is_not_counted_beside_its_parent_nor_the_total_beside_energies,
+            a_day_without_the_measured_consumption_is_not_counted_by_the_balance,
+            what_is_bought_and_burnt_at_once_is_part_of_the_consumption,
+            a_corrected_unit_changes_the_accounts_and_own_coefficients_of_the_past,
+            units_parents_and_roles_count_from_their_day_on, accounts_are_rounded_once,
+            an_import_and_a_rollup_at_the_same_time_leave_no_old_coefficient,
             a_unit_or_usage_that_says_nothing_is_kept_but_not_counted,
             own_coefficients_come_first_from_their_day_on_and_change_the_days_they_cover,
             a_changed_coefficient_of_base_data_marks_the_days_it_covers,

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "db/migrate.h"
+#include "ingest/config_store.h"
 #include "ingest/config_upload.h"
 #include "ingest/ingest.h"
 #include "rollup/rollup.h"
@@ -253,6 +254,50 @@ START_TEST(a_late_reading_changes_exactly_the_periods_it_touches)
 }
 END_TEST
 
+static void configure(struct bench *b, unsigned char version, const char *unit)
+{
+    struct config_item item = {.data_code = "0000000002330060",
+                               .scope = 1,
+                               .input_type = 4,
+                               .aggregation = AGG_SUM,
+                               .period = 900,
+                               .name = "i",
+                               .unit = unit,
+                               .counter_max = DECIMAL_UNSET,
+                               .value_min = DECIMAL_UNSET,
+                               .value_max = DECIMAL_UNSET,
+                               .decimals = -1};
+    struct checked_config checked = {.code = CODE, .name = "w", .period = 900, .items = &item, .item_count = 1};
+    struct enterprise_config config = {0};
+    struct config_write w = {.checked = &checked,
+                             .config = &config,
+                             .document = "",
+                             .digest = {version},
+                             .message_id = unit,
+                             .now = clock_now()};
+    OK(db_begin(b->db));
+    OK(config_store(b->db, &w, b->arena));
+    OK(db_commit(b->db));
+}
+
+START_TEST(a_corrected_unit_changes_what_the_past_comes_to)
+{
+    struct bench b = open_bench();
+    configure(&b, 1, "MWh");
+    OK(db_exec(b.db, "SELECT partition_ensure('reading', '2024-06-01');"
+                     "INSERT INTO reading_frame (unit_id, page, ts, value) SELECT unit_id, slot / 128, '2024-06-01', "
+                     "array_fill(10000000::bigint, ARRAY[slot % 128 + 1]) FROM collect_item WHERE data_code = "
+                     "'0000000002330060';"
+                     "INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, ts FROM reading_frame"));
+    roll(&b);
+    COUNT_IS(&b, 1229000, "SELECT (tce * 1000000)::bigint FROM unit_consumption_month");
+    configure(&b, 2, "kWh");
+    roll(&b);
+    COUNT_IS(&b, 1229, "SELECT (tce * 1000000)::bigint FROM unit_consumption_month");
+    close_bench(&b);
+}
+END_TEST
+
 START_TEST(reported_values_stay_apart)
 {
     struct bench b = open_bench();
@@ -451,8 +496,9 @@ END_TEST
 DBTEST_MAIN("ingest", before, an_upload_is_stored_once_and_a_replay_gets_the_first_answer,
             the_same_message_id_with_other_content_is_2107, corrections_by_value_and_validity_are_logged_and_rolled_up,
             registers_are_recomputed_around_late_readings_gaps_and_resets,
-            a_late_reading_changes_exactly_the_periods_it_touches, reported_values_stay_apart,
-            repair_puts_right_what_verify_finds, registers_running_backwards_are_suspect_but_count,
+            a_late_reading_changes_exactly_the_periods_it_touches, a_corrected_unit_changes_what_the_past_comes_to,
+            reported_values_stay_apart, repair_puts_right_what_verify_finds,
+            registers_running_backwards_are_suspect_but_count,
             jumps_and_stuck_values_are_flagged_where_thresholds_are_set, process_parts_beyond_the_plant_are_suspect,
             reported_values_far_from_computed_ones_are_warned_about,
             the_same_uploads_at_once_from_two_connections_are_stored_once,
