@@ -113,6 +113,8 @@ static void free_answer(struct conn *c)
 {
     buf_free(&c->head);
     buf_free(&c->body);
+    server_release(c->loop->server, c->answer_charged);
+    c->answer_charged = 0;
     c->sent = 0;
 }
 
@@ -147,6 +149,7 @@ void conn_abort(struct conn *c)
     buf_free(&c->sealed);
     buf_free(&c->plain);
     tls_session_close(&c->tls);
+    buf_clear(&c->loop->out); /* what was to be sent to this peer must not reach the next */
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
@@ -508,12 +511,18 @@ static void break_tls(struct conn *c)
 static bool read_record(struct conn *c)
 {
     size_t n = 0;
-    switch (tls_session_read(&c->tls, c->loop->plain, sizeof(c->loop->plain), &n)) {
+    enum tls_step step = tls_session_read(&c->tls, c->loop->plain, sizeof(c->loop->plain), &n);
+    if (step != TLS_FAILED && c->loop->out.len) { /* the answer to a key update, the refusal of a renegotiation */
+        conn_flush(c);
+    }
+    if (c->state == CONN_CLOSED) {
+        return false;
+    }
+    switch (step) {
     case TLS_DONE:
         take_plain(c, c->loop->plain, n);
         return true;
     case TLS_MORE:
-        conn_flush(c); /* a key update may want an answer */
         return false;
     case TLS_ENDED:
         c->peer_ended = true;
@@ -736,6 +745,23 @@ static void start_reading(struct conn *c)
     }
 }
 
+/* The worker's answer goes on its way, if there is memory to hold it until the peer has read it. */
+static void take_answer(struct conn *c, struct exchange *e)
+{
+    c->head = e->head;
+    c->body = e->body;
+    c->close_after = e->close;
+    e->head = e->body = BUF_INIT;
+    free_exchange(e); /* the request's bytes go first */
+    c->answer_charged = c->body.len;
+    if (server_charge(c->loop->server, c->answer_charged)) {
+        begin_answer(c);
+        return;
+    }
+    free_answer(c);
+    answer_itself(c, 503, "answer_memory", "Retry-After: 5\r\n", c->close_after);
+}
+
 void conn_reply(struct exchange *e)
 {
     struct conn *c = e->conn;
@@ -743,12 +769,7 @@ void conn_reply(struct exchange *e)
     c->exchange = NULL;
     if (c->state == CONN_BUSY && !e->dropped) {
         metric_observe(&net_metrics.request_time, clock_now() - e->request.received);
-        c->head = e->head;
-        c->body = e->body;
-        c->close_after = e->close;
-        e->head = e->body = BUF_INIT;
-        free_exchange(e);
-        begin_answer(c);
+        take_answer(c, e);
         conn_run(c);
     } else {
         free_exchange(e);

@@ -53,6 +53,7 @@ struct conn {
     struct exchange *exchange; /* the request with the workers */
 
     struct buf head, body; /* the answer being written */
+    size_t answer_charged; /* its bytes counted against the server's body memory */
     size_t sent;           /* bytes of head and body sealed so far */
     int writes;            /* uv_writes under way */
     bool close_after;      /* no further request after this answer */

@@ -30,7 +30,7 @@ struct net_limits {
     int64_t write_ms;        /* a peer that does not read its answer: 60 s */
     int64_t max_connections; /* 20000 */
     int64_t max_inflight;    /* queue capacity, 256 */
-    int64_t body_memory;     /* request bodies held at once, all connections: 503 beyond; 0: 512 MB */
+    int64_t body_memory;     /* bodies of requests and answers held at once, all connections: 503 beyond; 0: 512 MB */
 };
 
 struct net_tls_config {

@@ -14,7 +14,7 @@ struct net_metrics net_metrics = {
     .requests = COUNTER("nhjc_net_requests_total", "whole requests handed to workers"),
     .queue_length = GAUGE("nhjc_net_queue_length", "requests waiting for a worker"),
     .queue_full = COUNTER("nhjc_net_queue_full_total", "requests answered 503 because the queue was full"),
-    .body_memory = GAUGE("nhjc_net_body_bytes", "bytes of request bodies held"),
+    .body_memory = GAUGE("nhjc_net_body_bytes", "bytes of bodies held, of requests and of answers not yet read"),
     .request_time =
         METRIC(METRIC_HISTOGRAM, "nhjc_net_request_seconds", NULL, "last byte of a request to the start of its answer"),
     .bytes_in = COUNTER("nhjc_net_received_bytes_total", "bytes received, TLS included"),

@@ -11,6 +11,23 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
+
+/* Names come from strangers: a UTF8String holds what bytes it likes. */
+static char *text_of_bytes(const char *bytes, size_t n)
+{
+    char *text = mem_strndup(bytes, n);
+    uint32_t code;
+    for (size_t i = 0, step = 0; i < n; i += step) {
+        step = utf8_next(text + i, n - i, &code);
+        if (step == 0 || code == 0) {
+            text[i] = '?';
+            step = 1;
+        }
+    }
+    text[utf8_cut(text, n, PEER_NAME_BYTES)] = '\0';
+    return text;
+}
 
 char *peer_name_text(const X509_NAME *name)
 {
@@ -18,7 +35,7 @@ char *peer_name_text(const X509_NAME *name)
     X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
     char *bytes = NULL;
     long n = BIO_get_mem_data(bio, &bytes);
-    char *text = n > 0 ? mem_strndup(bytes, (size_t)n) : mem_strdup("");
+    char *text = n > 0 ? text_of_bytes(bytes, (size_t)n) : mem_strdup("");
     BIO_free(bio);
     return text;
 }

@@ -8,6 +8,9 @@
 
 struct peer_cert *peer_from_x509(X509 *cert); /* gives; peer_free */
 void peer_free(struct peer_cert **peer);
-char *peer_name_text(const X509_NAME *name); /* gives RFC 2253 text in UTF-8; mem_free */
+/* Gives RFC 2253 text, mem_free: always valid UTF-8 (other bytes read '?') of at most PEER_NAME_BYTES, for logs and the
+ * database take it as it is. */
+char *peer_name_text(const X509_NAME *name);
+#define PEER_NAME_BYTES 255
 
 #endif

@@ -96,17 +96,43 @@ static int64_t unix_seconds(const ASN1_TIME *time)
     return time && ASN1_TIME_to_tm(time, &tm) ? (int64_t)timegm(&tm) : 0;
 }
 
-static void take_crl(X509_STORE *store, X509_CRL *crl, struct tls_expiry *expiry)
+/* A later one of the same issuer: OpenSSL prefers it as well. Of two made at once, the one that lasts longer. */
+static bool supersedes(const X509_CRL *a, const X509_CRL *b)
 {
-    int64_t next = unix_seconds(X509_CRL_get0_nextUpdate(crl));
-    if (next && (!expiry->crl || next < expiry->crl)) {
-        expiry->crl = next;
+    int64_t last_a = unix_seconds(X509_CRL_get0_lastUpdate(a)), last_b = unix_seconds(X509_CRL_get0_lastUpdate(b));
+    if (X509_NAME_cmp(X509_CRL_get_issuer(a), X509_CRL_get_issuer(b)) != 0) {
+        return false;
     }
-    X509_STORE_add_crl(store, crl);
+    return last_a != last_b ? last_a > last_b
+                            : unix_seconds(X509_CRL_get0_nextUpdate(a)) > unix_seconds(X509_CRL_get0_nextUpdate(b));
+}
+
+static bool is_superseded(STACK_OF(X509_OBJECT) * objects, const X509_CRL *crl)
+{
+    bool found = false;
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+        const X509_CRL *other = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
+        found = found || (other && supersedes(other, crl));
+    }
+    return found;
+}
+
+/* When the first CRL in force ends; those that a later one of their issuer has replaced may stay in the file. */
+static int64_t first_crl_end(STACK_OF(X509_OBJECT) * objects)
+{
+    int64_t first = 0;
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+        const X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
+        int64_t next = crl ? unix_seconds(X509_CRL_get0_nextUpdate(crl)) : 0;
+        if (next && (!first || next < first) && !is_superseded(objects, crl)) {
+            first = next;
+        }
+    }
+    return first;
 }
 
 /* Adds every CRL of the file to the store. */
-static struct result load_crls(SSL_CTX *ctx, const char *file, struct tls_expiry *expiry)
+static struct result load_crls(SSL_CTX *ctx, const char *file)
 {
     BIO *bio = BIO_new_file(file, "r");
     if (!bio) {
@@ -115,7 +141,7 @@ static struct result load_crls(SSL_CTX *ctx, const char *file, struct tls_expiry
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
     int count = 0;
     for (X509_CRL *crl; (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)); count++) {
-        take_crl(store, crl, expiry);
+        X509_STORE_add_crl(store, crl);
         X509_CRL_free(crl);
     }
     BIO_free(bio);
@@ -168,7 +194,8 @@ static struct result load_server_files(SSL_CTX *ctx, const struct net_tls_config
     if (!config->crl_file || !config->crl_file[0]) {
         return RESULT_OK;
     }
-    TRY(load_crls(ctx, config->crl_file, expiry));
+    TRY(load_crls(ctx, config->crl_file));
+    expiry->crl = first_crl_end(X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx)));
     warn_of_missing_crls(ctx);
     return RESULT_OK;
 }

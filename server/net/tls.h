@@ -21,7 +21,7 @@
 #define TLS_RECORD 16384 /* the most plain bytes one record holds: the piece in which answers are sealed */
 
 struct tls_expiry {           /* unix seconds; 0: never */
-    int64_t certificate, crl; /* of the server's certificate; the earliest nextUpdate of all CRLs */
+    int64_t certificate, crl; /* of the server's certificate; the earliest nextUpdate of each issuer's newest CRL */
 };
 
 /* Gives a context for a server. */

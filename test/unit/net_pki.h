@@ -140,13 +140,14 @@ static inline void pki_ca(const struct pki *p, struct pki_ca *ca, struct pki_spe
     ca->cert = pki_make(p, &s);
 }
 
-/* Appends ca's CRL to DIR/NAME. next: seconds from now; serial 0: revokes nobody. */
-static inline void pki_crl(const struct pki *p, const char *name, const struct pki_ca *ca, long serial, long next)
+/* Appends ca's CRL to DIR/NAME. last, next: seconds from now; serial 0: revokes nobody. */
+static inline void pki_crl_of(const struct pki *p, const char *name, const struct pki_ca *ca, long serial, long last,
+                              long next)
 {
     X509_CRL *crl = X509_CRL_new();
     X509_CRL_set_version(crl, X509_CRL_VERSION_2);
     X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca->cert));
-    ASN1_TIME *now = X509_gmtime_adj(NULL, -2 * PKI_DAY), *until = X509_gmtime_adj(NULL, next);
+    ASN1_TIME *now = X509_gmtime_adj(NULL, last), *until = X509_gmtime_adj(NULL, next);
     X509_CRL_set1_lastUpdate(crl, now);
     X509_CRL_set1_nextUpdate(crl, until);
     if (serial) {
@@ -166,6 +167,11 @@ static inline void pki_crl(const struct pki *p, const char *name, const struct p
     ASN1_TIME_free(now);
     ASN1_TIME_free(until);
     X509_CRL_free(crl);
+}
+
+static inline void pki_crl(const struct pki *p, const char *name, const struct pki_ca *ca, long serial, long next)
+{
+    pki_crl_of(p, name, ca, serial, -2 * PKI_DAY, next);
 }
 
 static inline void pki_write_text(const struct pki *p, const char *name, const char *text)

@@ -1,5 +1,11 @@
 #include "net_client.h"
 
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+
+#include "base/utf8.h"
+#include "net/peer_x509.h"
+
 #define GET_ECHO "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"
 #define GET_HOLD "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -261,6 +267,92 @@ START_TEST(renegotiation_is_refused)
 }
 END_TEST
 
+/* A record of a TLS 1.2 client with AES-128-GCM, sealed by hand: OpenSSL itself sends no alert of its own choice in the
+ * middle of a handshake. Gives its length. */
+static size_t seal_record(SSL *ssl, uint64_t sequence, uint8_t type, const uint8_t *text, size_t n, uint8_t *out)
+{
+    uint8_t master[48], seed[13 + 64] = "key expansion", keys[40], iv[12], aad[13];
+    int len = 0;
+    SSL_SESSION_get_master_key(SSL_get_session(ssl), master, sizeof(master));
+    SSL_get_server_random(ssl, seed + 13, 32);
+    SSL_get_client_random(ssl, seed + 45, 32);
+    EVP_KDF *prf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
+    EVP_KDF_CTX *kdf = EVP_KDF_CTX_new(prf);
+    char digest[] = "SHA256";
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0),
+                           OSSL_PARAM_construct_octet_string("secret", master, sizeof(master)),
+                           OSSL_PARAM_construct_octet_string("seed", seed, sizeof(seed)), OSSL_PARAM_construct_end()};
+    ck_assert_int_eq(EVP_KDF_derive(kdf, keys, sizeof(keys), params), 1);
+    EVP_KDF_CTX_free(kdf);
+    EVP_KDF_free(prf);
+    memcpy(iv, keys + 32, 4);
+    for (int i = 0; i < 8; i++) {
+        iv[4 + i] = aad[i] = (uint8_t)(sequence >> (56 - 8 * i));
+    }
+    memcpy(aad + 8, (uint8_t[]){type, 3, 3, 0, (uint8_t)n}, 5);
+    memcpy(out, (uint8_t[]){type, 3, 3, 0, (uint8_t)(n + 24)}, 5);
+    memcpy(out + 5, aad, 8);
+    EVP_CIPHER_CTX *gcm = EVP_CIPHER_CTX_new();
+    EVP_EncryptInit_ex(gcm, EVP_aes_128_gcm(), NULL, keys, iv);
+    EVP_EncryptUpdate(gcm, NULL, &len, aad, sizeof(aad));
+    EVP_EncryptUpdate(gcm, out + 13, &len, text, (int)n);
+    EVP_EncryptFinal_ex(gcm, out + 13 + n, &len);
+    EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_GCM_GET_TAG, 16, out + 13 + n);
+    EVP_CIPHER_CTX_free(gcm);
+    return 13 + n + 16;
+}
+
+/* In one segment: the beginning of a request, a ClientHello, which the server refuses with an alert, and a record. */
+static void send_hello_and_record(struct client *c, uint8_t type, const uint8_t *text, size_t n)
+{
+    uint8_t record[64], all[8192];
+    char *sent = NULL;
+    BIO *to = BIO_new(BIO_s_mem()), *from = BIO_new(BIO_s_mem());
+    BIO_set_mem_eof_return(from, -1);
+    SSL_set0_wbio(c->ssl, to);
+    SSL_set0_rbio(c->ssl, from);
+    client_send(c, "GET /ec");
+    size_t record_len = seal_record(c->ssl, 4, type, text, n, record); /* behind Finished, two requests, ClientHello */
+    SSL_renegotiate(c->ssl);
+    SSL_do_handshake(c->ssl);
+    size_t len = (size_t)BIO_get_mem_data(to, &sent);
+    ck_assert_uint_lt(len + record_len, sizeof(all));
+    memcpy(all, sent, len);
+    memcpy(all + len, record, record_len);
+    ck_assert_int_eq(send(c->fd, all, len + record_len, 0), (ssize_t)(len + record_len));
+}
+
+START_TEST(what_is_said_to_one_client_never_reaches_another)
+{
+    static const uint8_t close_notify[] = {1, 0}, rest[] = "ho HTTP/1.1\r\nHost: a\r\n\r\n";
+    static const struct {
+        uint8_t type;
+        const uint8_t *text;
+        size_t n;
+    } rows[] = {{21, close_notify, 2}, {23, rest, sizeof(rest) - 1}};
+    struct fixture f;
+    fixture_up(&f);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct client other = client_open(&f, "client", TLS1_3_VERSION);
+        struct client c = client_new(&f, "client", TLS1_2_VERSION);
+        SSL_set_cipher_list(c.ssl, "ECDHE-ECDSA-AES128-GCM-SHA256");
+        ck_assert_int_eq(SSL_connect(c.ssl), 1);
+        client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+        int served = atomic_load(&f.served);
+        send_hello_and_record(&c, rows[i].type, rows[i].text, rows[i].n);
+        uint8_t first = 0; /* the alert is the first thing that comes back, and it comes here */
+        ck_assert_int_eq(recv(c.fd, &first, 1, 0), 1);
+        ck_assert_int_eq(first, 21);
+        client_expect(&other, GET_ECHO, 200, "GET /echo? ");
+        ck_assert_int_eq(atomic_load(&f.served), served + 1 + (int)i);
+        ERR_clear_error();
+        client_free(&c);
+        client_free(&other);
+    }
+    fixture_down(&f);
+}
+END_TEST
+
 START_TEST(plain_http_is_told_apart_and_closed)
 {
     struct fixture f;
@@ -292,6 +384,32 @@ START_TEST(the_worker_reads_the_certificate_as_text)
                   "subject=UID=420000,UID=91420100,CN=武汉钢铁 issuer=CN=Test Root serial=ff fingerprint=64");
     client_free(&c);
     fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_name_is_shown_as_bounded_utf8_whatever_its_bytes)
+{
+    static const char gbk[] = "\xd6\xff\xb9\xfe x";
+    unsigned char many[300];
+    for (size_t i = 0; i < sizeof(many); i++) {
+        many[i] = (unsigned char)"中"[i % 3];
+    }
+    X509_NAME *name = X509_NAME_new();
+    X509_NAME_add_entry_by_NID(name, NID_organizationName, V_ASN1_UTF8STRING, (const unsigned char *)gbk, -1, -1, 0);
+    char *text = peer_name_text(name);
+    ck_assert_str_eq(text, "O=???? x");
+    mem_free(text);
+    /* without the check of OpenSSL's own on the length of an entry, which peers do not have to pass */
+    X509_NAME_ENTRY *entry = X509_NAME_ENTRY_create_by_NID(NULL, NID_commonName, V_ASN1_UTF8STRING, many, 3);
+    X509_NAME_ENTRY_set_data(entry, V_ASN1_UTF8STRING, many, sizeof(many));
+    X509_NAME_add_entry(name, entry, -1, 0);
+    text = peer_name_text(name); /* the bound must not fall inside a character */
+    ck_assert(utf8_valid(text, strlen(text)));
+    ck_assert_uint_gt(strlen(text), PEER_NAME_BYTES - 4);
+    ck_assert_uint_le(strlen(text), PEER_NAME_BYTES);
+    mem_free(text);
+    X509_NAME_ENTRY_free(entry);
+    X509_NAME_free(name);
 }
 END_TEST
 
@@ -601,6 +719,38 @@ START_TEST(bodies_beyond_the_memory_for_them_are_put_off)
 }
 END_TEST
 
+START_TEST(answers_beyond_the_memory_for_them_are_put_off)
+{
+    static const char big[] = "GET /big?20000000 HTTP/1.1\r\nHost: a\r\n\r\n";
+    char some[1000];
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.body_memory = 30000000;
+    fixture_start(&f);
+    struct client slow = client_open(&f, "client", 0), other = client_open(&f, "client", 0);
+    client_send(&slow, big);
+    ck_assert_int_gt(SSL_read(slow.ssl, some, sizeof(some)), 0); /* on its way; the rest waits to be read */
+    client_send(&other, big);
+    struct answer a = client_read_answer(&other, false);
+    ck_assert_int_eq(a.status, 503);
+    ck_assert_str_eq(buf_str(&a.body), "503 answer_memory\n");
+    ck_assert_ptr_nonnull(strstr(a.head, "Retry-After: "));
+    buf_free(&a.body);
+    client_expect(&other, GET_ECHO, 200, "GET /echo? "); /* a small one finds room */
+    client_free(&slow);
+    do { /* the memory comes back with the connection */
+        buf_free(&a.body);
+        client_send(&other, big);
+        a = client_read_answer(&other, false);
+    } while (a.status == 503);
+    ck_assert_int_eq(a.status, 200);
+    ck_assert_uint_eq(a.body.len, 20000000);
+    buf_free(&a.body);
+    client_free(&other);
+    fixture_down(&f);
+}
+END_TEST
+
 START_TEST(one_connection_too_many_is_closed_at_once)
 {
     struct fixture f;
@@ -895,6 +1045,13 @@ START_TEST(the_days_left_of_certificate_and_crl_are_measured)
     pki_crl(&f.pki, "crl.pem", &f.pki.root, 0, 2 * PKI_DAY);
     ck_assert(result_ok(net_reload_tls(f.server, &f.config.tls)));
     ck_assert_int_gt(metric_read("nhjc_tls_crl_seconds_left"), 2 * PKI_DAY - 100);
+    pki_crl_of(&f.pki, "crl.pem", &f.pki.root, 0, -3 * PKI_DAY, -60); /* an old one left in the file hurts nobody */
+    ck_assert(result_ok(net_reload_tls(f.server, &f.config.tls)));
+    ck_assert_int_gt(metric_read("nhjc_tls_crl_seconds_left"), 2 * PKI_DAY - 100);
+    pki_crl_of(&f.pki, "crl.pem", &f.pki.root, 0, -60, PKI_DAY); /* the newest, though not the one that lasts longest */
+    ck_assert(result_ok(net_reload_tls(f.server, &f.config.tls)));
+    ck_assert_int_gt(metric_read("nhjc_tls_crl_seconds_left"), PKI_DAY - 100);
+    ck_assert_int_le(metric_read("nhjc_tls_crl_seconds_left"), PKI_DAY);
     fixture_down(&f);
 }
 END_TEST
@@ -1065,7 +1222,8 @@ UNIT_MAIN("net", a_known_client_is_answered_over_tls_1_2_and_1_3,
           a_client_whose_own_issuer_has_no_crl_is_refused, an_intermediate_that_no_crl_covers_does_not_break_logins,
           a_revoked_intermediate_takes_its_clients_with_it, an_intermediate_may_be_trusted_without_its_root,
           tls_below_1_2_and_weak_ciphers_are_refused, no_session_can_be_resumed, renegotiation_is_refused,
-          plain_http_is_told_apart_and_closed, the_worker_reads_the_certificate_as_text,
+          what_is_said_to_one_client_never_reaches_another, plain_http_is_told_apart_and_closed,
+          the_worker_reads_the_certificate_as_text, a_name_is_shown_as_bounded_utf8_whatever_its_bytes,
           one_connection_serves_one_request_after_the_other, requests_sent_ahead_are_answered_in_order,
           a_request_may_come_byte_by_byte, who_waits_for_continue_is_told_to_go_on_or_not_to,
           unreadable_requests_are_answered_and_the_connection_closed_in_good_order,
@@ -1074,11 +1232,11 @@ UNIT_MAIN("net", a_known_client_is_answered_over_tls_1_2_and_1_3,
           a_client_that_shuts_its_side_after_the_request_still_gets_the_answer,
           a_full_queue_is_told_and_the_connection_stays_usable,
           hundreds_of_requests_ahead_of_a_full_queue_are_each_told, bodies_beyond_the_memory_for_them_are_put_off,
-          one_connection_too_many_is_closed_at_once, five_hundred_silent_sockets_do_not_delay_a_known_client,
-          a_handshake_that_does_not_end_is_cut, a_header_that_drips_is_cut,
-          a_body_that_drips_is_cut_whatever_length_it_promised, a_body_that_flows_earns_its_time,
-          an_idle_connection_is_ended_in_good_order, a_peer_that_does_not_read_its_answer_is_cut,
-          a_peer_that_leaves_while_it_is_served_harms_nobody,
+          answers_beyond_the_memory_for_them_are_put_off, one_connection_too_many_is_closed_at_once,
+          five_hundred_silent_sockets_do_not_delay_a_known_client, a_handshake_that_does_not_end_is_cut,
+          a_header_that_drips_is_cut, a_body_that_drips_is_cut_whatever_length_it_promised,
+          a_body_that_flows_earns_its_time, an_idle_connection_is_ended_in_good_order,
+          a_peer_that_does_not_read_its_answer_is_cut, a_peer_that_leaves_while_it_is_served_harms_nobody,
           a_peer_that_leaves_in_the_middle_of_a_large_answer_harms_nobody,
           a_peer_that_asks_for_new_keys_without_end_is_cut,
           a_reloaded_crl_refuses_new_connections_and_leaves_open_ones_alone,
