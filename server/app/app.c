@@ -396,13 +396,27 @@ static void adopt(struct config *running, struct config *wanted)
     swap(&running->log_level, &wanted->log_level);
 }
 
+/* Asked before anything changes, for log_open comes last. May leave an empty file. */
+static RESULT log_usable(const char *path)
+{
+    FILE *f = *path ? fopen(path, "ae") : NULL;
+    if (*path && !f) {
+        return result_error(ERR_SENDER, 0, "cannot open log %s: %s", path, strerror(errno));
+    }
+    if (f) {
+        fclose(f);
+    }
+    return RESULT_OK;
+}
+
 static RESULT apply(struct app *app, struct config *wanted, struct buf *out)
 {
     struct net_config net;
     TRY(config_check_server(wanted));
     config_net(wanted, &net);
-    TRY(log_open(wanted->log_file));
+    TRY(log_usable(wanted->log_file));
     TRY(net_reload_tls(app->net, &net.tls));
+    TRY(log_open(wanted->log_file));
     log_set_level(log_level_from_name(wanted->log_level, LOG_INFO));
     adopt(&app->config, wanted);
     buf_append_str(out, "已重新读取证书、CRL 与可重载选项 / certificates, CRLs and reloadable options are read anew\n");
@@ -415,16 +429,28 @@ static RESULT apply(struct app *app, struct config *wanted, struct buf *out)
     return RESULT_OK;
 }
 
+/* The log may have been rotated, whatever is wrong with the rest of the configuration. */
+static void reopen_log(struct app *app)
+{
+    struct result r = log_open(app->config.log_file);
+    if (!result_ok(r)) {
+        log_result(LOG_ERROR, "app", "log_not_reopened", r);
+    }
+}
+
 static RESULT reload(void *arg, struct buf *out)
 {
     struct app *app = arg;
     struct config wanted;
-    TRY(config_load(app->config_path, &wanted));
-    struct result r = apply(app, &wanted, out);
-    config_free(&wanted);
+    struct result r = config_load(app->config_path, &wanted);
+    if (result_ok(r)) {
+        r = apply(app, &wanted, out);
+        config_free(&wanted);
+    }
     if (result_ok(r)) {
         log_write(LOG_INFO, "app", "reloaded", "config=%s", app->config_path);
     } else {
+        reopen_log(app);
         log_result(LOG_ERROR, "app", "reload_refused", r);
     }
     housekeeping_audit(app->housekeeping, "operator", "", "server.reload", 0, result_ok(r) ? "done" : "refused");

@@ -100,10 +100,12 @@ static const struct option_row ROWS[] = {
     NUMBER(header_lines, OPT_INT, "100", 10, 10000, "most HTTP header lines"),
     NUMBER(body_bytes, OPT_SIZE, "32M", 64 * KB, 1024 * MB, "largest request body"),
     NUMBER(plain_bytes, OPT_SIZE, "64M", 64 * KB, 1024 * MB, "largest content once unpacked"),
-    NUMBER(depth, OPT_INT, "50", 4, 1000, "deepest nesting of elements in a payload"),
-    NUMBER(attributes, OPT_INT, "100", 10, 10000, "most attributes of an element in a payload"),
-    NUMBER(tag_bytes, OPT_SIZE, "64K", KB, 16 * MB, "largest start tag in a payload"),
+    NUMBER(depth, OPT_INT, "50", 8, 1000, "deepest nesting of elements, in envelopes and in payloads"),
+    NUMBER(attributes, OPT_INT, "100", 10, 10000, "most attributes of an element"),
+    NUMBER(tag_bytes, OPT_SIZE, "64K", KB, 16 * MB, "largest start tag"),
     NUMBER(records, OPT_INT, "200000", 1, 100000000, "most records in an upload"),
+    NUMBER(body_memory, OPT_SIZE, "512M", MB, 1024 * 1024 * MB,
+           "bodies held at once, of requests and of answers not yet read; then 503"),
     DURATION("handshake_timeout", handshake_ms, "10s", 100, HOURS, "handshake and header within"),
     DURATION("body_timeout", body_ms, "15s", 100, HOURS, "request body within"),
     DURATION("body_timeout_per_64k", body_ms_per_64k, "1s", 0, HOURS, "… and this much more per 64 KB"),
@@ -246,6 +248,9 @@ static RESULT check(struct config *config)
     if (*config->public_url && strncmp(config->public_url, "https://", 8) != 0) {
         return result_error(ERR_SENDER, 0, "public_url must begin with https://");
     }
+    if (config->body_memory < config->body_bytes) {
+        return result_error(ERR_SENDER, 0, "body_memory is below body_bytes: the largest body would never be taken");
+    }
     TRY(check_identity_rule(config->identity_rule));
     if (config->destination_count > CONFIG_MAX_DESTINATIONS) {
         return result_error(ERR_SENDER, 0, "more than %d destinations", CONFIG_MAX_DESTINATIONS);
@@ -307,7 +312,8 @@ void config_net(const struct config *config, struct net_config *out)
                    .idle_ms = config->idle_ms,
                    .write_ms = config->write_ms,
                    .max_connections = config->max_connections,
-                   .max_inflight = config->max_inflight},
+                   .max_inflight = config->max_inflight,
+                   .body_memory = config->body_memory},
         .tls = {.cert_file = config->cert_file,
                 .key_file = config->key_file,
                 .ca_file = config->ca_file,

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <http_parser.h>
+#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
@@ -25,7 +26,7 @@ struct http {
     enum net_method method;
     bool is_head, http10, keep_alive;
     char *path, *query, *host, *content_type, *soap_action;
-    bool accept_gzip, content_gzip, unsupported_encoding;
+    bool accept_gzip, gzip_named, content_gzip, unsupported_encoding;
     bool expect_continue, expect_other;
     bool chunked, has_length;
     uint64_t length; /* announced */
@@ -217,6 +218,11 @@ static void on_accept_encoding(struct http *h, struct text v)
         if (!text_is(name, "gzip") && !text_is(name, "x-gzip") && !text_is(name, "*")) {
             continue;
         }
+        bool any = text_is(name, "*");
+        if (any && h->gzip_named) {
+            continue; /* it stands for what was not named */
+        }
+        h->gzip_named = h->gzip_named || !any;
         h->accept_gzip = !semicolon || !quality_is_zero((struct text){semicolon + 1, element.len - n - 1});
     }
 }
@@ -319,7 +325,7 @@ static int parser_headers_complete(http_parser *p)
         refuse(h, 505, "version");
     }
     h->is_head = p->method == HTTP_HEAD;
-    h->method = p->method == HTTP_POST ? NET_POST : p->method == HTTP_GET ? NET_GET : NET_OTHER;
+    h->method = p->method == HTTP_POST ? NET_POST : p->method == HTTP_GET || h->is_head ? NET_GET : NET_OTHER;
     return 1;
 }
 
@@ -391,8 +397,16 @@ static enum http_event begin_body(struct http *h)
     return h->expect_continue && !h->http10 ? FRAME_CONTINUE : FRAME_MORE;
 }
 
+/* Our own limit comes first; http-parser's, one for the whole process, would stop at 80 KB whatever is configured. */
+static void lift_parser_limit(void)
+{
+    http_parser_set_max_header_size(UINT32_MAX);
+}
+
 static enum http_event parse_head(struct http *h)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, lift_parser_limit);
     http_parser parser;
     http_parser_init(&parser, HTTP_REQUEST);
     parser.data = h;

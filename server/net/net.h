@@ -47,7 +47,7 @@ struct net_config {
     struct net_tls_config tls;
 };
 
-enum net_method { NET_GET, NET_POST, NET_OTHER };
+enum net_method { NET_GET, NET_POST, NET_OTHER }; /* HEAD is a GET whose answer goes without its body */
 
 struct net_request {
     enum net_method method;

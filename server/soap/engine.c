@@ -1,6 +1,7 @@
 #include "soap/engine.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/caltime.h"
@@ -20,6 +21,7 @@ struct engine {
     struct buf unpacked;
     struct mime mime;
     struct wire_io io;
+    char headers[48]; /* of the answer last given */
 };
 
 struct engine *engine_new(const struct engine_config *config)
@@ -128,7 +130,8 @@ static void answer_fault(struct engine *e, struct engine_call *call, enum fault_
     answer->content_type = wire_content_type(call->version);
     if (code == 1106) { /* clients and proxies know this status; the fault says the rest */
         answer->status = 429;
-        answer->headers = "Retry-After: 10\r\n";
+        snprintf(e->headers, sizeof e->headers, "Retry-After: %d\r\n", call->retry_after > 0 ? call->retry_after : 1);
+        answer->headers = e->headers;
     }
     if (e->config.refused)
         e->config.refused(call, code, message);
@@ -361,7 +364,7 @@ static struct objection check_content_type(struct engine_call *call)
 static void serve_post(struct engine *e, struct engine_call *call, struct soap_answer *answer)
 {
     struct objection o = check_content_type(call);
-    if (!o.code && e->config.authorise) {
+    if (e->config.authorise) { /* first: what is refused for its form counts against the identity's rate as well */
         struct result r = e->config.authorise(call);
         if (!result_ok(r)) {
             answer_error(e, call, r, answer);

@@ -2,7 +2,7 @@
  *
  * For:    everything about SOAP that does not depend on what an operation does: paths, ?wsdl and ?xsd=, content types,
  * gzip, MIME, the guard, gSOAP, dispatch, the common beginning of responses, faults. Works without a database, so it is
- * tested over memory. Way:    path -> content type -> authorise -> unpack -> guard -> gSOAP -> operation -> answer.
+ * tested over memory. Way:    path -> authorise -> content type -> unpack -> guard -> gSOAP -> operation -> answer.
  * Whatever goes wrong on the way becomes a fault with a public code and is told to `refused` once. Owner:  an engine
  * has one gSOAP context and one arena; a call lives until the answer is filled. Thread: one at a time; one engine per
  * worker thread. */
@@ -39,6 +39,7 @@ struct engine_call {
     struct arena *arena;
     const char *base_url;               /* https://host:port as the caller knows us */
     const char *message_id, *device_id; /* set by operations, for the record of refusals */
+    int retry_after;                    /* seconds, set by authorise with 1106 */
 };
 
 /* How every response struct begins (checked against the generated structs in operations.c). */

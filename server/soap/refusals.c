@@ -1,10 +1,12 @@
-/* What becomes of a refusal: one log line, one count by code, one row for the operator, and an audit row where an
+/* What becomes of a refusal: one log line, one count by code, one row for the operator
+ * (of too many requests one a minute and identity), and an audit row where an
  * identity tried to act for another. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "admin/audit.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -64,6 +66,8 @@ void refusal_record(struct engine_call *call, int code, const char *message)
     count_refusal(code);
     if (code >= 9000)
         return; /* nothing is wrong with the request; and the database may be what is missing */
+    if (code == 1106 && !rate_tell(w->service->rate, worker_payer(call), clock_monotonic()))
+        return; /* a row for each would let the refused cost as much as the served */
     ingest_log_refused(w->db, w->identity.code, call->request->peer, operation, call->message_id, call->device_id, code,
                        message);
     if (code == 1101 || code == 1103)

@@ -13,24 +13,45 @@ static const enum identity_kind CALLERS[SERVICE_COUNT] = {
     [SERVICE_QUERY] = IDENTITY_PLATFORM,
 };
 
+const char *worker_payer(struct engine_call *call)
+{
+    struct soap_worker *w = worker_of(call);
+    return w->identity.code[0] ? w->identity.code : call->request->cert->fingerprint;
+}
+
+/* The rate comes before everything that leaves a record. */
 static struct result authorise(struct engine_call *call)
 {
     struct soap_worker *w = worker_of(call);
-    TRY(identity_from_peer(call->request->cert, w->service->identity_rule, &w->identity));
+    struct result r = identity_from_peer(call->request->cert, w->service->identity_rule, &w->identity);
+    if (!result_ok(r))
+        w->identity = (struct identity){0};
+    if (!rate_allow(w->service->rate, worker_payer(call), clock_monotonic(), &call->retry_after))
+        return result_error(ERR_LIMIT, 1106, "next request in %d s", call->retry_after);
+    TRY(r);
     if (w->identity.kind != CALLERS[call->service])
         return result_error(ERR_UNAUTHORISED, 1103, "this service is for %s",
                             CALLERS[call->service] == IDENTITY_PLATFORM ? "platforms" : "enterprises");
-    int wait = 0;
-    if (!rate_allow(w->service->rate, w->identity.code, clock_monotonic(), &wait))
-        return result_error(ERR_LIMIT, 1106, "next request in %d s", wait);
     return RESULT_OK;
+}
+
+static struct wire_limits envelope_limits(const struct payload_limits *configured)
+{
+    struct wire_limits limits = WIRE_LIMITS_DEFAULT;
+    if (configured) {
+        limits.depth = configured->depth;
+        limits.attributes = configured->attributes;
+        limits.tag_bytes = configured->tag_bytes;
+    }
+    return limits;
 }
 
 static struct engine *make_engine(struct soap_worker *w)
 {
+    w->limits = envelope_limits(w->service->ingest.limits);
     struct engine_config config = {.ops = OPERATIONS,
                                    .op_count = OPERATION_COUNT,
-                                   .limits = &WIRE_LIMITS_DEFAULT,
+                                   .limits = &w->limits,
                                    .max_body = w->service->max_body ? w->service->max_body : SOAP_BODY_LIMIT,
                                    .public_url = w->service->public_url,
                                    .user = w,

@@ -15,7 +15,7 @@
 
 struct soap_service { /* what the operations work with */
     struct registry *registry;
-    struct ingest_config ingest; /* copied into each worker's ingest */
+    struct ingest_config ingest; /* copied into each worker's ingest; its limits hold for envelopes as well */
     struct db_config db;
     struct db_config query_db; /* may be a replica; same as db by default */
     const char *identity_rule;
@@ -38,7 +38,7 @@ void soap_worker_free(struct soap_worker **worker);
 struct soap_answer {
     int status; /* HTTP */
     const char *content_type;
-    const char *headers; /* further header lines, or NULL */
+    const char *headers; /* further header lines, or NULL; the worker's, until it serves the next request */
     struct buf body;     /* given to the caller */
     bool close;
 };

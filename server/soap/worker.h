@@ -13,9 +13,10 @@ struct soap_worker {
     struct db *query_db; /* opened by the first question, see worker_query_db */
     struct ingest *ingest;
     struct engine *engine;
-    struct identity identity; /* of the request in hand */
-    int32_t dic_version;      /* as of dic_version_at, see worker_dic_version */
-    int64_t dic_version_at;   /* monotonic ns; 0: never */
+    struct wire_limits limits; /* of an envelope */
+    struct identity identity;  /* of the request in hand */
+    int32_t dic_version;       /* as of dic_version_at, see worker_dic_version */
+    int64_t dic_version_at;    /* monotonic ns; 0: never */
 };
 
 static inline struct soap_worker *worker_of(struct engine_call *call)
@@ -23,6 +24,8 @@ static inline struct soap_worker *worker_of(struct engine_call *call)
     return call->user;
 }
 
+/* Whose account a request is on: its identity, or its certificate where that holds none. */
+const char *worker_payer(struct engine_call *call);
 /* dicVersion as text in the call's arena. Read from the database at most every few seconds. */
 RESULT worker_dic_version(struct engine_call *call, const char **text);
 RESULT worker_query_db(struct soap_worker *w, struct db **db);
@@ -32,7 +35,7 @@ RESULT worker_base_data(struct engine_call *call, char **names, int count, struc
 /* Where the caller reaches a service of ours. */
 char *worker_endpoint(struct engine_call *call, enum service_id service);
 
-/* ---- refusals.c: every refusal is logged, counted by code and recorded; 1103 is also audited ---- */
+/* ---- refusals.c: every refusal is logged, counted by code and recorded; 1101 and 1103 are also audited ---- */
 void refusals_init(void);
 void refusal_record(struct engine_call *call, int code, const char *message);
 

@@ -7,8 +7,12 @@
 
 enum { SWEEP_AT = 50000 }; /* identities in the table before quiet ones are looked for */
 
+#define TELL_EVERY_NS INT64_C(60000000000)
+
 struct bucket {
     int64_t level_ns; /* virtual time up to which requests are paid for */
+    int64_t told_ns;  /* when a refusal was last to be recorded */
+    bool told;
 };
 
 struct rate_limiter {
@@ -103,4 +107,19 @@ bool rate_allow(struct rate_limiter *r, const char *identity, int64_t now_ns, in
         *wait_s = (int)((b->level_ns + r->cost_ns - now_ns - r->burst_ns) / 1000000000) + 1;
     pthread_mutex_unlock(&r->lock);
     return allowed;
+}
+
+bool rate_tell(struct rate_limiter *r, const char *identity, int64_t now_ns)
+{
+    if (!r)
+        return true;
+    pthread_mutex_lock(&r->lock);
+    struct bucket *b = bucket_of(r, identity, now_ns);
+    bool tell = !b->told || now_ns - b->told_ns >= TELL_EVERY_NS;
+    if (tell) {
+        b->told = true;
+        b->told_ns = now_ns;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return tell;
 }

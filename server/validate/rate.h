@@ -15,5 +15,8 @@ struct rate_limiter *rate_new(int64_t per_minute); /* 0 or less: gives NULL, whi
 void rate_free(struct rate_limiter **r);
 /* now_ns: monotonic. *wait_s: when refused, seconds until the next request is allowed. */
 bool rate_allow(struct rate_limiter *r, const char *identity, int64_t now_ns, int *wait_s);
+/* Shall this refusal be recorded? The first of an identity in a minute; the others are only counted, so that refusing
+ * costs less than asking. */
+bool rate_tell(struct rate_limiter *r, const char *identity, int64_t now_ns);
 
 #endif

@@ -52,8 +52,8 @@ class Node:
 class Fault(Exception):
     """A SOAP fault: HTTP status, public code and words."""
 
-    def __init__(self, status, body):
-        self.status, self.body = status, body
+    def __init__(self, status, body, headers=None):
+        self.status, self.body, self.headers = status, body, headers
         detail = body.find('ServiceFault')
         self.code = detail.number('code') if detail is not None and detail.get('code') else None
         self.level = detail.get('level') if detail is not None else None
@@ -114,7 +114,7 @@ def read_answer(status, headers, body):
     except (ET.ParseError, IndexError):
         raise HttpError(status, headers, body) from None
     if content.name == 'Fault':
-        raise Fault(status, content)
+        raise Fault(status, content, headers)
     return content
 
 

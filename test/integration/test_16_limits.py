@@ -1,8 +1,11 @@
-"""Too many requests (1106), and a device's clock ahead of the platform's (2110)."""
+"""Too many requests (1106), limits configured, a reload that fails, a device's clock ahead of the platform's (2110)."""
 import datetime
+import os
+import re
+import signal
 
 import nhjc
-from stack import StackCase, main
+from stack import StackCase, main, wait
 from testdata import BASIC, POWER, readings
 
 
@@ -18,12 +21,80 @@ class Rate(StackCase):
             for _ in range(40):
                 self.code(device.client.call('access', 'CheckVersion', ('deviceId', device.id)), 0)
                 served += 1
-        self.fault(1106, ask, status=429)
+        told = self.fault(1106, ask, status=429)
+        self.assertEqual(told.headers['Retry-After'], re.search(r'in (\d+) s', told.text).group(1))
         self.assertTrue(10 <= served <= 25, served)
         other = self.stack.device(91, BASIC)
         self.code(other.upload(readings(POWER, '2018-01-01 00:00', ['1'])), 0)
         self.assertTrue(self.province.number("SELECT count(*) FROM upload_refused WHERE code = 1106 AND sender_code = '%s'"
                                              % device.enterprise) >= 1)
+
+    def test_refusing_costs_less_than_asking(self):
+        """A wrong form does not come before the rate, and of many refusals few are written down."""
+        device = self.stack.device(93, BASIC)
+        statuses = [device.client.post('access', b'x', headers={'Content-Type': 'text/plain'})[0] for _ in range(60)]
+        self.assertGreaterEqual(statuses.count(429), 30, statuses)
+        rows = dict(self.province.sql("SELECT code, count(*) FROM upload_refused WHERE sender_code = '%s' GROUP BY code"
+                                      % device.enterprise))
+        self.assertIn(int(rows['1106']), (1, 2, 3))  # one a minute, however slow the machine
+        self.assertLessEqual(int(rows.get('2101', 0)), 30)
+
+
+class Envelope(StackCase):
+    options = 'depth = 10\nattributes = 40\ntag_bytes = 4K'
+
+    def test_the_limits_configured_hold_for_envelopes_too(self):
+        device = self.stack.device(94, BASIC)
+        body = nhjc.envelope(nhjc.operation('access', 'CheckVersion', [('deviceId', device.id)])).decode()
+
+        def post(header):
+            text = body.replace('<soap:Body>', '<soap:Header>%s</soap:Header><soap:Body>' % header)
+            return nhjc.read_answer(*device.client.post('access', text.encode()))
+        self.code(post('<a>' * 8 + '</a>' * 8), 0)
+        self.code(post('<a b="%s"/>' % ('x' * 4000)), 0)
+        self.code(post('<a %s/>' % ' '.join('b%d=""' % i for i in range(40))), 0)
+        self.fault(2106, post, '<a>' * 9 + '</a>' * 9)
+        self.fault(2106, post, '<a b="%s"/>' % ('x' * 4096))
+        self.fault(2106, post, '<a %s/>' % ' '.join('b%d=""' % i for i in range(41)))
+
+
+class Lists(StackCase):
+    def test_a_list_without_bound_is_2103(self):
+        def ask(count):
+            return self.province.client().call('query', 'QueryData', ('enterpriseCode', [self.stack.enterprise(95)]),
+                                               ('dataCode', [POWER] * count), ('granularity', 'day'),
+                                               ('from', '2018-01-01 00:00:00'), ('to', '2018-01-02 00:00:00'))
+        self.code(ask(10000), 0)
+        self.fault(2103, ask, 10001)
+
+
+class Reload(StackCase):
+    options = 'log_file = {folder}/server.log'
+
+    def write(self, text):
+        with open(self.province.conf, 'w') as file:
+            file.write(text)
+
+    def read(self, path):
+        with open(path) as file:
+            return file.read()
+
+    def test_a_reload_that_fails_changes_nothing_but_reopens_the_log(self):
+        log, other = os.path.join(self.stack.dir, 'server.log'), os.path.join(self.stack.dir, 'other.log')
+        good = self.read(self.province.conf)
+        self.addCleanup(self.write, good)
+        self.assertIn('crl_file = ', good)
+        for broken in (re.sub(r'(?m)^crl_file = .*$', 'crl_file = /nowhere.pem', good).replace(log, other),
+                       good + '\nno_such_option = 1\n',
+                       good.replace(log, '/nowhere/at/all.log')):
+            os.rename(log, log + '.1')  # as a rotation does
+            self.write(broken)
+            os.kill(int(self.read(os.path.join(self.stack.dir, 'province', 'pid'))), signal.SIGHUP)
+            wait(lambda: os.path.exists(log) and 'reload_refused' in self.read(log), what='the log opened anew')
+            self.assertFalse(os.path.exists(other) and self.read(other))
+        self.write(good.replace(log, other))
+        self.province.ctl('reload')
+        self.assertIn(' reloaded ', self.read(other))
 
 
 class Clock(StackCase):

@@ -21,7 +21,9 @@ static struct {
     int refusals, refused_code;
     struct result authorise, run; /* what the hooks answer */
     int response_code;
-    size_t rows; /* QueryData answers so many */
+    size_t rows;     /* QueryData answers so many */
+    int retry_after; /* what the hook says of 1106 */
+    int authorised;  /* how often it was asked */
 } seen;
 
 OP_SERIALIZERS(access, UploadData)
@@ -88,7 +90,8 @@ static const struct engine_op FIXTURE_OPS[] = {
 
 static struct result fixture_authorise(struct engine_call *call)
 {
-    (void)call;
+    call->retry_after = seen.retry_after;
+    seen.authorised++;
     return seen.authorise;
 }
 
@@ -100,16 +103,21 @@ static void fixture_refused(struct engine_call *call, int code, const char *mess
     seen.refused_code = code;
 }
 
-static struct engine *fixture_engine(const char *public_url)
+static struct engine *fixture_limited(const char *public_url, const struct wire_limits *limits)
 {
     struct engine_config config = {.ops = FIXTURE_OPS,
                                    .op_count = ARRAY_LEN(FIXTURE_OPS),
-                                   .limits = &WIRE_LIMITS_DEFAULT,
+                                   .limits = limits,
                                    .max_body = 8 << 20,
                                    .public_url = public_url,
                                    .authorise = fixture_authorise,
                                    .refused = fixture_refused};
     return engine_new(&config);
+}
+
+static struct engine *fixture_engine(const char *public_url)
+{
+    return fixture_limited(public_url, &WIRE_LIMITS_DEFAULT);
 }
 
 #define SOAP11 "http://schemas.xmlsoap.org/soap/envelope/"

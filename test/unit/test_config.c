@@ -42,6 +42,7 @@ START_TEST(limits_are_those_of_the_contract_when_the_file_says_nothing)
     ck_assert_int_eq(net.limits.body_ms, 15000);
     ck_assert_int_eq(net.limits.body_ms_per_64k, 1000);
     ck_assert_int_eq(net.limits.idle_ms, 120000);
+    ck_assert_int_eq(net.limits.body_memory, 512 << 20);
     ck_assert_int_eq(c.plain_bytes, 64 << 20);
     ck_assert_int_eq(c.depth, 50);
     ck_assert_int_eq(c.attributes, 100);
@@ -99,6 +100,7 @@ START_TEST(what_a_row_cannot_say_is_checked_too)
     refused(DESTINATION "platform_code = 1\n", "[destination nation]: platform_code");
     refused(DESTINATION "retry_min = 10m\n", "retry_min");
     refused("workers = 0\n", "workers");
+    refused("body_bytes = 600M\n", "body_memory");
     refused("retention_audit = 183d\n", "retention_audit"); /* six months at least */
     refused("retention_raw = 1d\n", "retention_raw");
     refused("no_such_option = 1\n", "no_such_option");

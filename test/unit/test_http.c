@@ -258,12 +258,22 @@ START_TEST(gzip_answers_are_taken_only_by_who_says_so)
     static const struct {
         const char *value;
         bool accepted;
-    } rows[] = {{"gzip", true},       {"x-gzip", true},
-                {"*", true},          {"deflate, gzip", true},
-                {"GZIP;q=1.0", true}, {"gzip; q=0.001", true},
-                {"gzip;q=0", false},  {"gzip; q=0.000", false},
-                {"deflate", false},   {"", false},
-                {"gzipped", false},   {"identity;q=1, *;q=0", false}};
+    } rows[] = {{"gzip", true},
+                {"x-gzip", true},
+                {"*", true},
+                {"deflate, gzip", true},
+                {"GZIP;q=1.0", true},
+                {"gzip; q=0.001", true},
+                {"gzip;q=0", false},
+                {"gzip; q=0.000", false},
+                {"deflate", false},
+                {"", false},
+                {"gzipped", false},
+                {"identity;q=1, *;q=0", false},
+                {"gzip;q=0, *", false},
+                {"*, gzip;q=0", false},
+                {"*;q=0, gzip", true},
+                {"x-gzip;q=0,*;q=1", false}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char *text = mem_printf("GET / HTTP/1.1\r\n" HOST "Accept-Encoding: %s\r\n\r\n", rows[i].value);
         struct outcome o = feed_whole(&roomy, text);
@@ -295,10 +305,10 @@ START_TEST(the_connection_is_kept_as_the_request_says_and_never_in_http_1_0)
 }
 END_TEST
 
-START_TEST(head_is_another_method_whose_answer_has_no_body)
+START_TEST(head_is_a_get_whose_answer_has_no_body)
 {
     struct outcome o = feed_whole(&roomy, "HEAD / HTTP/1.1\r\n" HOST "\r\n");
-    ck_assert_int_eq(o.request.method, NET_OTHER);
+    ck_assert_int_eq(o.request.method, NET_GET);
     ck_assert(o.head);
     http_request_clear(&o.request);
     o = feed_whole(&roomy, "GET / HTTP/1.1\r\n" HOST "\r\n");
@@ -469,6 +479,17 @@ START_TEST(nothing_is_taken_after_the_end)
 }
 END_TEST
 
+START_TEST(a_header_as_large_as_configured_is_read)
+{
+    static const struct http_limits wide = {.header_bytes = 1 << 20, .header_lines = 100, .body_bytes = 10};
+    char *text = mem_printf("GET / HTTP/1.1\r\n" HOST "X: %0300000d\r\n\r\n", 0);
+    struct outcome o = feed_whole(&wide, text);
+    ck_assert_int_eq(o.event, FRAME_COMPLETE);
+    http_request_clear(&o.request);
+    mem_free(text);
+}
+END_TEST
+
 START_TEST(an_answer_has_a_length_and_no_banner)
 {
     struct buf out = BUF_INIT;
@@ -486,8 +507,8 @@ UNIT_MAIN("http", what_two_readers_could_understand_differently_is_refused_by_na
           a_nul_byte_in_the_header_is_refused, a_request_reads_the_same_however_it_is_cut_and_leaves_the_next_one_alone,
           an_unfinished_request_asks_for_more, headers_are_handed_over_as_they_were_said,
           absent_headers_are_empty_texts, gzip_answers_are_taken_only_by_who_says_so,
-          the_connection_is_kept_as_the_request_says_and_never_in_http_1_0,
-          head_is_another_method_whose_answer_has_no_body, continue_is_said_after_the_header_passed_and_not_before,
+          the_connection_is_kept_as_the_request_says_and_never_in_http_1_0, head_is_a_get_whose_answer_has_no_body,
+          a_header_as_large_as_configured_is_read, continue_is_said_after_the_header_passed_and_not_before,
           the_header_may_fill_its_bytes_to_the_brim_and_not_one_more, a_header_that_never_ends_is_refused_at_the_limit,
           a_hundred_header_lines_pass_and_a_hundred_and_one_do_not,
           an_announced_body_over_the_limit_is_refused_before_it_is_read,

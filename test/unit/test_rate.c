@@ -21,6 +21,19 @@ START_TEST(a_minutes_worth_at_once_then_one_by_one)
 }
 END_TEST
 
+START_TEST(a_refusal_is_to_be_recorded_once_a_minute_and_identity)
+{
+    struct rate_limiter *r = rate_new(60);
+    ck_assert(rate_tell(r, "a", 1 * SECOND)); /* a clock that has only begun */
+    ck_assert(!rate_tell(r, "a", 60 * SECOND));
+    ck_assert(rate_tell(r, "b", 60 * SECOND));
+    ck_assert(rate_tell(r, "a", 61 * SECOND));
+    ck_assert(!rate_tell(r, "a", 62 * SECOND));
+    rate_free(&r);
+    ck_assert(rate_tell(NULL, "a", 0));
+}
+END_TEST
+
 START_TEST(no_limit_allows_everything)
 {
     struct rate_limiter *r = rate_new(0);
@@ -50,5 +63,5 @@ START_TEST(quiet_identities_are_forgotten_and_busy_ones_are_not)
 }
 END_TEST
 
-UNIT_MAIN("rate", a_minutes_worth_at_once_then_one_by_one, no_limit_allows_everything,
-          quiet_identities_are_forgotten_and_busy_ones_are_not)
+UNIT_MAIN("rate", a_minutes_worth_at_once_then_one_by_one, a_refusal_is_to_be_recorded_once_a_minute_and_identity,
+          no_limit_allows_everything, quiet_identities_are_forgotten_and_busy_ones_are_not)

@@ -343,6 +343,29 @@ START_TEST(who_may_not_use_a_service_is_refused_before_the_body_is_read)
 }
 END_TEST
 
+/* Otherwise a wrong type would pass by identity and rate, and cost its record every time. */
+START_TEST(a_type_that_is_no_soap_does_not_come_before_identity_and_rate)
+{
+    seen.authorise = result_error(ERR_LIMIT, 1106, "next request in 7 s");
+    post(ACCESS, "text/plain", "this is no XML");
+    expect_fault(429, 1106);
+    seen.authorise = RESULT_OK;
+    post(ACCESS, "text/plain", "this is no XML");
+    expect_fault(500, 2101);
+    ck_assert_int_eq(seen.authorised, 2);
+}
+END_TEST
+
+START_TEST(too_many_requests_are_told_how_long_to_wait)
+{
+    seen.authorise = result_error(ERR_LIMIT, 1106, "next request in 37 s");
+    seen.retry_after = 37;
+    post(ACCESS, TYPE11, ENVELOPE(SOAP11, CHECK));
+    expect_fault(429, 1106);
+    ck_assert_str_eq(answer.headers, "Retry-After: 37\r\n");
+}
+END_TEST
+
 START_TEST(another_services_operation_is_unknown_here)
 {
     post(ACCESS, TYPE11,
@@ -570,6 +593,34 @@ START_TEST(deep_nesting_is_a_limit)
 }
 END_TEST
 
+static void a_deep_header(struct buf *b, int depth)
+{
+    buf_append_str(b, "<e:Envelope xmlns:e=\"" SOAP11 "\"><e:Header>");
+    for (int i = 0; i < depth; i++)
+        buf_append_str(b, "<a>");
+    for (int i = 0; i < depth; i++)
+        buf_append_str(b, "</a>");
+    buf_append_str(b, "</e:Header><e:Body>" CHECK "</e:Body></e:Envelope>");
+}
+
+START_TEST(the_depth_is_the_one_configured)
+{
+    static const struct wire_limits deep = {.depth = 200, .attributes = 100, .tag_bytes = 65536, .names = 256};
+    struct buf b = BUF_INIT;
+    engine_free(&engine);
+    engine = fixture_limited("", &deep);
+    a_deep_header(&b, 198);
+    post(ACCESS, TYPE11, buf_str(&b));
+    ck_assert_msg(answer.status == 200, "%s", text());
+    seen.runs = 0;
+    buf_clear(&b);
+    a_deep_header(&b, 199);
+    post(ACCESS, TYPE11, buf_str(&b));
+    expect_fault(500, 2106);
+    buf_free(&b);
+}
+END_TEST
+
 /* ---- content ---- */
 
 static const struct {
@@ -744,6 +795,9 @@ static void add_faults(Suite *s)
     tcase_add_test(c, a_fault_of_soap_12_is_status_400_for_the_senders_fault);
     tcase_add_test(c, a_fault_of_ours_is_status_500_and_keeps_the_inside_to_itself);
     tcase_add_test(c, who_may_not_use_a_service_is_refused_before_the_body_is_read);
+    tcase_add_test(c, a_type_that_is_no_soap_does_not_come_before_identity_and_rate);
+    tcase_add_test(c, too_many_requests_are_told_how_long_to_wait);
+    tcase_add_test(c, the_depth_is_the_one_configured);
     tcase_add_test(c, another_services_operation_is_unknown_here);
     tcase_add_test(c, an_operation_needs_its_namespace);
     tcase_add_test(c, an_operation_that_is_not_served_yet_says_so);
