@@ -39,8 +39,10 @@ static const struct db_stmt PAYLOADS = {
     " FROM unnest($1::integer[], $2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS r (sender_id, upload_id, "
     "  received_at, n) LEFT JOIN upload_payload p ON p.sender_id = r.sender_id AND p.received_at = r.received_at "
     "  AND p.upload_id = r.upload_id) s WHERE s.before < $4 ORDER BY s.n"};
-static const struct db_stmt DOCUMENT = {"outbox.document",
-                                        "SELECT content FROM config_document WHERE unit_id = $1 AND version = $2"};
+static const struct db_stmt DOCUMENT = {
+    "outbox.document",
+    "SELECT d.content, u.region_code, u.period FROM config_document d JOIN unit u ON u.id = d.unit_id "
+    "WHERE d.unit_id = $1 AND d.version = $2"};
 
 /* The digest in the id: should a restored database count its messages again, no id comes twice with other bytes. */
 static const struct db_stmt INSERT = {
@@ -308,22 +310,30 @@ void outbox_payloads_free(struct outbox_payloads *p)
     *p = (struct outbox_payloads){0};
 }
 
-RESULT outbox_document(struct db *db, const struct outbox_row *row, struct buf *out, bool *found)
+RESULT outbox_document(struct db *db, const struct outbox_row *row, struct outbox_document *out)
 {
     struct db_params p;
     struct db_rows *rows = NULL;
+    *out = (struct outbox_document){0};
     db_params_init(&p);
     db_bind_int4(&p, row->unit_id);
     db_bind_int4(&p, (int32_t)row->upload_id);
     TRY(run(db, &DOCUMENT, &p, &rows));
-    *found = db_rows_count(rows) == 1;
-    if (*found) {
+    out->found = db_rows_count(rows) == 1;
+    if (out->found) {
         size_t n = 0;
         const void *bytes = db_get_bytea(rows, 0, 0, &n);
-        buf_append(out, bytes, n);
+        buf_append(&out->content, bytes, n);
+        copy_text(out->region_code, sizeof out->region_code, db_get_text(rows, 0, 1));
+        out->period = (int32_t)db_get_int(rows, 0, 2);
     }
     db_rows_free(&rows);
     return RESULT_OK;
+}
+
+void outbox_document_free(struct outbox_document *d)
+{
+    buf_free(&d->content);
 }
 
 /* ---- claim ---- */

@@ -57,8 +57,15 @@ struct outbox_payloads {
 RESULT outbox_payloads(struct db *db, const struct outbox_row *const *rows, size_t count, int64_t max_bytes,
                        struct outbox_payloads *out);
 void outbox_payloads_free(struct outbox_payloads *p);
-/* Stored configuration document of a row of kind 1; appended to out, *found false when it is gone. */
-RESULT outbox_document(struct db *db, const struct outbox_row *row, struct buf *out, bool *found);
+
+struct outbox_document { /* of a row of kind 1 */
+    bool found;
+    struct buf content;
+    char region_code[8]; /* of the enterprise, as admitted */
+    int32_t period;
+};
+RESULT outbox_document(struct db *db, const struct outbox_row *row, struct outbox_document *out);
+void outbox_document_free(struct outbox_document *d);
 
 /* ---- messages ---- */
 

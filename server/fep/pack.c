@@ -14,6 +14,7 @@
 static const struct payload_limits LIMITS = {
     .depth = 1000, .attributes = 10000, .tag_bytes = (size_t)16 << 20, .records = 100000000};
 static const size_t MAX_PLAIN = (size_t)1 << 30;
+enum { DEFAULT_PERIOD = 900 }; /* of an enterprise that names none, by the contract */
 
 struct pack_view {
     struct arena *arena;
@@ -276,8 +277,69 @@ void pack_add_data(struct pack *pack, const struct pack_view *view, const char *
     }
 }
 
-/* The element's own bytes: whatever the enterprise wrote reaches the upper platform unchanged. */
-RESULT pack_add_config(struct pack *pack, const void *document, size_t len)
+/* ---- configuration ---- */
+
+static struct config_object *enterprise_of(struct enterprise_config *config)
+{
+    for (size_t i = 0; i < config->count; i++)
+        if (strcmp(config->objects[i].element, "enterprise") == 0)
+            return &config->objects[i];
+    return NULL;
+}
+
+static void set_attribute(struct config_object *o, const char *name, const char *value, struct arena *arena)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        if (strcmp(o->attributes[i].name, name) == 0) {
+            o->attributes[i].value = value;
+            return;
+        }
+    }
+    struct attribute *more = arena_array(arena, o->count + 1, sizeof *more);
+    memcpy(more, o->attributes, o->count * sizeof *more);
+    more[o->count++] = (struct attribute){name, value};
+    o->attributes = more;
+}
+
+/* true: the document says something else now. */
+static bool apply_admission(struct enterprise_config *config, const struct pack_admission *a, struct arena *arena)
+{
+    struct config_object *o = enterprise_of(config);
+    if (!o || !a)
+        return false;
+    const char *region = config_attribute(o, "regionCode");
+    bool moved = region && strcmp(region, a->region_code) != 0;
+    bool paced = !config_attribute(o, "period") && a->period != DEFAULT_PERIOD;
+    if (moved)
+        set_attribute(o, "regionCode", a->region_code, arena);
+    if (paced)
+        set_attribute(o, "period", arena_printf(arena, "%d", a->period), arena);
+    return moved || paced;
+}
+
+/* Without the XML declaration, which has no place inside a set. */
+static void write_anew(struct buf *xml, const struct enterprise_config *config)
+{
+    struct buf b = BUF_INIT;
+    payload_write_config(config, &b);
+    const char *element = strchr(buf_str(&b), '\n') + 1;
+    buf_append_str(xml, element);
+    buf_free(&b);
+}
+
+static void put_config(struct pack *pack, const char *document, struct enterprise_config *config,
+                       const struct pack_admission *admission, struct arena *arena)
+{
+    if (apply_admission(config, admission, arena)) {
+        write_anew(&pack->xml, config);
+    } else {
+        buf_append(&pack->xml, document + config->start, config->length);
+        buf_append_char(&pack->xml, '\n');
+    }
+    pack->records++;
+}
+
+RESULT pack_add_config(struct pack *pack, const void *document, size_t len, const struct pack_admission *admission)
 {
     struct arena *arena = arena_new(0);
     struct findings findings;
@@ -286,11 +348,8 @@ RESULT pack_add_config(struct pack *pack, const void *document, size_t len)
     struct result r = payload_read_config(document, len, PAYLOAD_CONFIG, &LIMITS, arena, &findings, &set);
     if (result_ok(r) && (set.count != 1 || set.at[0].start + set.at[0].length > len))
         r = result_error(ERR_INTERNAL, 0, "stored configuration is not one enterpriseConfig");
-    if (result_ok(r)) {
-        buf_append(&pack->xml, (const char *)document + set.at[0].start, set.at[0].length);
-        buf_append_char(&pack->xml, '\n');
-        pack->records++;
-    }
+    if (result_ok(r))
+        put_config(pack, document, &set.at[0], admission, arena);
     arena_free(&arena);
     return r;
 }

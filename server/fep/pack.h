@@ -48,8 +48,15 @@ struct pack *pack_new(enum pack_kind kind, const char *platform_code, const char
 void pack_free(struct pack **pack);
 /* Appends the enterprise's blocks; blocks without a record left are left out. */
 void pack_add_data(struct pack *pack, const struct pack_view *view, const char *enterprise_code);
-/* Appends the document element of a stored enterpriseConfig. */
-RESULT pack_add_config(struct pack *pack, const void *document, size_t len);
+
+struct pack_admission { /* what this platform knows better than the document */
+    const char *region_code;
+    int32_t period; /* seconds, where the document names none */
+};
+/* Appends the document element of a stored enterpriseConfig: its own bytes; written anew only where <enterprise> names
+ * another region than the admission, or leaves out a period that is not the contract's default, which the other side
+ * could not know. admission NULL: nothing is known. */
+RESULT pack_add_config(struct pack *pack, const void *document, size_t len, const struct pack_admission *admission);
 size_t pack_records(const struct pack *pack); /* records, or documents */
 size_t pack_bytes(const struct pack *pack);   /* of the XML so far */
 

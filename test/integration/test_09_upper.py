@@ -72,6 +72,17 @@ class Forwarded(StackCase):
         device.upload(readings(POWER, '2018-01-01 00:15', ['2']))
         self.equal(device)
 
+    def test_what_only_the_admission_says_holds_above_too(self):
+        code = nhjc.uscc(211)
+        self.province.ctl('enterprise', 'admit', code, '--name', '试验企业211', '--region', '420100', '--industry', 'C3120', '--period', '300')
+        device = self.stack.device(211)
+        item = dict(SUM, period=None)
+        self.finding(self.code(device.configure([item], region='430100'), 0), 3501, severity='warning')
+        self.code(device.upload(readings(POWER, '2018-01-01 00:00', ['1', '2', '3', '4'], minutes=5)), 0)
+        self.equal(device)
+        self.assertEqual(len(self.rows(self.above, device)), 4)
+        self.assertEqual(self.above.sql("SELECT region_code, period FROM unit WHERE code = '%s'" % code), [['420100', '300']])
+
     def test_the_last_of_many_quick_corrections_wins_above_too(self):
         device = self.stack.device(203, BASIC)
         for i in range(60):

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/caltime.h"
+#include "base/mem.h"
 #include "fep/pack.h"
 #include "payload/envelope.h"
 #include "payload/payload.h"
@@ -256,9 +257,9 @@ START_TEST(configurations_are_wrapped_byte_for_byte)
     static const char second[] = "<c:enterpriseConfig xmlns:c=\"urn:nhjc:config:v1\"><c:enterprise a=\"&amp;\"/>"
                                  "</c:enterpriseConfig>";
     struct pack *p = pack_new(PACK_CONFIG, "420000", "");
-    struct result r = pack_add_config(p, first, sizeof first - 1);
+    struct result r = pack_add_config(p, first, sizeof first - 1, NULL);
     ck_assert_msg(r.kind == ERR_NONE, "%s", r.text);
-    r = pack_add_config(p, second, sizeof second - 1);
+    r = pack_add_config(p, second, sizeof second - 1, NULL);
     ck_assert_msg(r.kind == ERR_NONE, "%s", r.text);
     ck_assert_uint_eq(pack_records(p), 2);
     finish_as(p, HEAD "<enterpriseConfigSet xmlns=\"urn:nhjc:config:v1\">\n"
@@ -279,6 +280,33 @@ START_TEST(configurations_are_wrapped_byte_for_byte)
 }
 END_TEST
 
+/* The lines of one document with this <enterprise>, packed with the admission 420100, 300 seconds. */
+static void expect_enterprise(const char *given, int period, const char *expected)
+{
+    struct pack *p = pack_new(PACK_CONFIG, "420000", "2026-11-20 10:16:02");
+    char *document = mem_printf("<?xml version='1.0'?><enterpriseConfig xmlns='urn:nhjc:config:v1'><enterprise %s/>"
+                                "<meter a='&lt;'/></enterpriseConfig>",
+                                given);
+    struct pack_admission admission = {"420100", period};
+    struct result r = pack_add_config(p, document, strlen(document), &admission);
+    ck_assert_msg(result_ok(r), "%s", r.text);
+    ck_assert_msg(strstr(buf_str(pack_xml(p)), expected), "%s", buf_str(pack_xml(p)));
+    ck_assert_uint_eq(pack_records(p), 1);
+    mem_free(document);
+    pack_free(&p);
+}
+
+START_TEST(what_only_the_admission_knows_goes_with_the_configuration)
+{
+    ready();
+    expect_enterprise("regionCode='420100' period='60'", 300, "<enterprise regionCode='420100' period='60'/><meter");
+    expect_enterprise("regionCode='420100'", 900, "<enterprise regionCode='420100'/><meter");
+    expect_enterprise("regionCode='420100'", 300, "<enterprise regionCode=\"420100\" period=\"300\"/>");
+    expect_enterprise("regionCode='430100' n='x' period='60'", 300,
+                      "<enterprise regionCode=\"420100\" n=\"x\" period=\"60\"/>\n  <meter a=\"&lt;\"/>");
+}
+END_TEST
+
 START_TEST(what_is_no_configuration_adds_nothing)
 {
     ready();
@@ -286,7 +314,7 @@ START_TEST(what_is_no_configuration_adds_nothing)
                                       "<!DOCTYPE a><enterpriseConfig xmlns='urn:nhjc:config:v1'/>"};
     struct pack *p = pack_new(PACK_CONFIG, "420000", "");
     for (size_t i = 0; i < 4; i++)
-        ck_assert_msg(pack_add_config(p, bad[i], strlen(bad[i])).kind != ERR_NONE, "%s", bad[i]);
+        ck_assert_msg(pack_add_config(p, bad[i], strlen(bad[i]), NULL).kind != ERR_NONE, "%s", bad[i]);
     ck_assert_uint_eq(pack_records(p), 0);
     finish_as(p, HEAD "<enterpriseConfigSet xmlns=\"urn:nhjc:config:v1\">\n</enterpriseConfigSet>\n");
     pack_free(&p);
@@ -296,4 +324,5 @@ END_TEST
 UNIT_MAIN("pack", records_come_out_canonical_in_order_with_values_as_sent, refused_ordinals_count_over_the_whole_set,
           a_block_without_a_record_left_is_left_out, texts_from_outside_stay_inside_their_attribute,
           sealed_payloads_are_opened_with_their_key_only, a_damaged_archive_is_noticed,
-          configurations_are_wrapped_byte_for_byte, what_is_no_configuration_adds_nothing)
+          configurations_are_wrapped_byte_for_byte, what_only_the_admission_knows_goes_with_the_configuration,
+          what_is_no_configuration_adds_nothing)
