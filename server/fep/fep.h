@@ -28,7 +28,9 @@ struct fep_destination {
 
 struct fep;
 
-/* Inserts or finds the destination rows, gives their ids in order of the array. */
+/* Brings the destination rows up to the configuration and gives their ids in order of the array. One that becomes
+ * active, new or after a pause, gets the configuration of every enterprise queued (what was uploaded before: `nhjcctl
+ * destination fill`); rows that are not in the array become inactive. At start, before uploads are taken. */
 RESULT fep_destinations(struct db *db, const struct fep_destination *d, size_t count, int *ids);
 RESULT fep_start(const struct fep_destination *destination, int id, const struct db_config *db, struct fep **fep);
 void fep_hint(struct fep *fep);

@@ -109,13 +109,6 @@ static const struct db_stmt LAG = {
     "  + (SELECT count(*) FROM carried), "
     " (SELECT count(*) FROM fep_message WHERE destination_id = $1 AND state = 'parked'), "
     " least((SELECT min(received_at) FROM head), (SELECT min(received_at) FROM carried))"};
-static const struct db_stmt FIND_DESTINATION = {"destination.find",
-                                                "SELECT id, active FROM destination WHERE name = $1"};
-static const struct db_stmt ADD_DESTINATION = {
-    "destination.add", "INSERT INTO destination (name, active) VALUES ($1, $2) ON CONFLICT DO NOTHING"};
-static const struct db_stmt SET_DESTINATION = {"destination.set",
-                                               "UPDATE destination SET active = $2 WHERE id = $1 AND active <> $2"};
-
 /* Runs the statement and gives the parameters' memory back. */
 static RESULT run(struct db *db, const struct db_stmt *s, struct db_params *p, struct db_rows **rows)
 {
@@ -138,45 +131,6 @@ static void bind_time_or_null(struct db_params *p, int64_t us)
         db_bind_time(p, us);
     else
         db_bind_null(p, OID_TIMESTAMPTZ);
-}
-
-/* ---- destinations ---- */
-
-static RESULT find_destination(struct db *db, const struct fep_destination *d, int *id)
-{
-    struct db_params p;
-    struct db_rows *rows = NULL;
-    db_params_init(&p);
-    db_bind_text(&p, d->name);
-    TRY(run(db, &FIND_DESTINATION, &p, &rows));
-    *id = db_rows_count(rows) ? (int)db_get_int(rows, 0, 0) : 0;
-    db_rows_free(&rows);
-    return RESULT_OK;
-}
-
-/* Found first, inserted only when new: an insert that meets a conflict would use up one of 32,767 ids. */
-static RESULT one_destination(struct db *db, const struct fep_destination *d, int *id)
-{
-    struct db_params p;
-    TRY(find_destination(db, d, id));
-    if (!*id) {
-        db_params_init(&p);
-        db_bind_text(&p, d->name);
-        db_bind_bool(&p, d->active);
-        TRY(run(db, &ADD_DESTINATION, &p, NULL));
-        TRY(find_destination(db, d, id));
-    }
-    db_params_init(&p);
-    db_bind_int2(&p, (int16_t)*id);
-    db_bind_bool(&p, d->active);
-    return run(db, &SET_DESTINATION, &p, NULL);
-}
-
-RESULT fep_destinations(struct db *db, const struct fep_destination *d, size_t count, int *ids)
-{
-    for (size_t i = 0; i < count; i++)
-        TRY(one_destination(db, &d[i], &ids[i]));
-    return RESULT_OK;
 }
 
 RESULT outbox_own(struct db *db, int destination, bool *owner)

@@ -104,7 +104,8 @@ CREATE OR REPLACE FUNCTION storage_orphans(since timestamptz)
 RETURNS TABLE (name text, found bigint, example text)
 LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
     SELECT 'outbox_without_payload', count(*), min(o.unit_id || '/' || o.upload_id)
-    FROM outbox o WHERE o.message IS NULL AND o.kind = 0 AND NOT EXISTS (SELECT 1 FROM upload_payload p
+    FROM outbox o JOIN destination d ON d.id = o.destination_id AND d.active
+    WHERE o.message IS NULL AND o.kind = 0 AND NOT EXISTS (SELECT 1 FROM upload_payload p
         WHERE p.sender_id = o.sender_id AND p.received_at = o.received_at AND p.upload_id = o.upload_id)
     UNION ALL
     SELECT 'payload_without_upload', count(*), min(p.sender_id || '/' || p.upload_id)
@@ -201,8 +202,10 @@ BEGIN
         END IF;
         INSERT INTO setting (key, value) VALUES ('raw_from', (p.upper_ts AT TIME ZONE 'UTC')::text || '+00')
         ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE setting.value::timestamptz < excluded.value::timestamptz;
-    ELSIF p.tbl = 'upload_payload' AND EXISTS (SELECT 1 FROM outbox o WHERE o.message IS NULL AND o.kind = 0
-                                               AND o.received_at >= p.lower_ts AND o.received_at < p.upper_ts) THEN
+    ELSIF p.tbl = 'upload_payload' AND EXISTS ( -- parked ones too: sent again, they may have to be packed anew
+            SELECT 1 FROM outbox o JOIN destination d ON d.id = o.destination_id AND d.active
+            LEFT JOIN fep_message m ON m.id = o.message WHERE o.kind = 0 AND (o.message IS NULL OR m.state <> 'sent')
+            AND o.received_at >= p.lower_ts AND o.received_at < p.upper_ts) THEN
         RETURN 'uploads not forwarded yet';
     END IF;
     EXECUTE format('DROP TABLE %I', of_part);

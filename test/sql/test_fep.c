@@ -988,6 +988,56 @@ START_TEST(destinations_keep_their_ids)
 }
 END_TEST
 
+#define CONFIGURATIONS_FOR(name)                                                                                       \
+    NUMBER(db, "SELECT count(*) FROM outbox o JOIN destination d ON d.id = o.destination_id "                          \
+               "WHERE d.name = '" name "' AND o.kind = 1")
+
+START_TEST(a_destination_that_becomes_active_gets_every_configuration_first)
+{
+    struct fep_destination d[] = {{.name = nation, .active = true}, {.name = sister, .active = false}};
+    int ids[2];
+    put_config(1, 1);
+    put_config(1, 2);
+    put_config(3, 1);
+    OK(db_exec(db, "UPDATE unit SET config_version = (SELECT coalesce(max(version), 0) FROM config_document c "
+                   "WHERE c.unit_id = unit.id)"));
+    int64_t before = CONFIGURATIONS_FOR("nation");
+    OK(fep_destinations(db, d, 2, ids));
+    ck_assert_int_eq(CONFIGURATIONS_FOR("nation"), before); /* was active all the time */
+    ck_assert_int_eq(CONFIGURATIONS_FOR("sister"), 0);
+    d[1].active = true;
+    OK(fep_destinations(db, d, 2, ids));
+    ck_assert_int_eq(CONFIGURATIONS_FOR("sister"), 2);
+    OK(fep_destinations(db, d, 2, ids));
+    ck_assert_int_eq(CONFIGURATIONS_FOR("sister"), 2);
+    ck_assert_int_eq(CONFIGURATIONS_FOR("nation"), before);
+    destination = ids[1];
+    put_upload(1, 1, 1);
+    put_upload(3, 1, 1);
+    struct fep *f = start();
+    EVENTUALLY(
+        NUMBER(db, "SELECT count(*) FROM outbox o JOIN fep_message m ON m.id = o.message AND m.state = 'sent'") == 4);
+    fep_stop(&f);
+    expect_values(1, (const int[]){-2, 1}, 2);
+    expect_values(3, (const int[]){-1, 1}, 2);
+    finish();
+}
+END_TEST
+
+START_TEST(a_destination_that_is_not_configured_any_more_becomes_inactive)
+{
+    struct fep_destination d[] = {{.name = nation, .active = true}, {.name = sister, .active = true}};
+    int ids[2];
+    OK(fep_destinations(db, d, 2, ids));
+    OK(fep_destinations(db, d, 1, ids));
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM destination WHERE active AND name = 'nation'"), 1);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM destination WHERE active"), 1);
+    OK(fep_destinations(db, d, 0, ids));
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM destination WHERE active"), 0);
+    finish();
+}
+END_TEST
+
 /* ---- the operator's side ---- */
 
 struct seen {
@@ -1240,7 +1290,9 @@ DBTEST_MAIN("fep", before, each_reading_arrives_once_and_in_order_whatever_the_l
             new_base_data_there_is_learned_and_the_same_message_sent_again, partly_accepted_is_sent_and_keeps_the_words,
             a_second_forwarder_waits_until_the_first_is_gone, a_lost_database_connection_loses_nothing,
             stopping_is_quick_while_nothing_answers, an_inactive_destination_sends_nothing, destinations_keep_their_ids,
-            the_list_shows_every_row_with_its_state, pruning_takes_bytes_then_rows_of_what_was_sent_and_nothing_else,
-            heartbeat_and_gauges_tell_what_waits, a_receipt_that_comes_late_is_taken_and_a_late_timeout_is_not,
+            a_destination_that_becomes_active_gets_every_configuration_first,
+            a_destination_that_is_not_configured_any_more_becomes_inactive, the_list_shows_every_row_with_its_state,
+            pruning_takes_bytes_then_rows_of_what_was_sent_and_nothing_else, heartbeat_and_gauges_tell_what_waits,
+            a_receipt_that_comes_late_is_taken_and_a_late_timeout_is_not,
             rows_that_somebody_else_took_are_not_claimed_twice,
             an_enterprises_older_message_goes_first_even_when_a_later_one_is_due)

@@ -154,17 +154,37 @@ START_TEST(readings_not_yet_rolled_up_stay_and_so_do_younger_ones)
 }
 END_TEST
 
+#define FOUND(db, name) NUMBER(db, "SELECT found FROM storage_orphans('2000-01-01') WHERE name = '" name "'")
+
 START_TEST(uploads_that_wait_to_be_forwarded_keep_their_payload)
 {
     struct db *db = open_db();
-    OK(db_exec(db, "INSERT INTO outbox (destination_id, unit_id, kind, sender_id, upload_id, received_at)"
+    OK(db_exec(db, "INSERT INTO destination (name) VALUES ('upper');"
+                   "INSERT INTO outbox (destination_id, unit_id, kind, sender_id, upload_id, received_at)"
                    " VALUES (1, 1, 0, 1, 7, '2026-01-10')"));
     struct told t = expire(db, false);
     ck_assert_int_eq(t.held, 1);
     ck_assert(THERE(db, "upload_payload_202601"));
-    OK(db_exec(db, "UPDATE outbox SET message = 1"));
+    OK(db_exec(db, "INSERT INTO fep_message (destination_id, message_id, kind, state, digest)"
+                   " VALUES (1, 'm', 0, 'parked', ''); UPDATE outbox SET message = 1"));
+    expire(db, false);
+    ck_assert(THERE(db, "upload_payload_202601")); /* the operator may send it again */
+    OK(db_exec(db, "UPDATE fep_message SET state = 'sent'"));
     expire(db, false);
     ck_assert(!THERE(db, "upload_payload_202601"));
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(a_destination_that_is_gone_keeps_no_payload)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "INSERT INTO destination (name, active) VALUES ('upper', false);"
+                   "INSERT INTO outbox (destination_id, unit_id, kind, sender_id, upload_id, received_at)"
+                   " VALUES (1, 1, 0, 1, 7, '2026-01-10')"));
+    expire(db, false);
+    ck_assert(!THERE(db, "upload_payload_202601"));
+    ck_assert_int_eq(FOUND(db, "outbox_without_payload"), 0);
     db_close(&db);
 }
 END_TEST
@@ -317,14 +337,13 @@ START_TEST(nothing_expires_while_rollups_are_computed)
 }
 END_TEST
 
-#define FOUND(db, name) NUMBER(db, "SELECT found FROM storage_orphans('2000-01-01') WHERE name = '" name "'")
-
 START_TEST(what_does_not_belong_is_found)
 {
     struct db *db = open_db();
     readings(db, "2026-03-01 00:00:00", 2);
     ck_assert_int_eq(NUMBER(db, "SELECT sum(found)::bigint FROM storage_orphans('2000-01-01')"), 0);
-    OK(db_exec(db, "INSERT INTO outbox (destination_id, unit_id, kind, sender_id, upload_id, received_at)"
+    OK(db_exec(db, "INSERT INTO destination (name) VALUES ('upper');"
+                   "INSERT INTO outbox (destination_id, unit_id, kind, sender_id, upload_id, received_at)"
                    " VALUES (1, 1, 0, 1, 7, '2026-03-10');"
                    "INSERT INTO upload_payload (sender_id, upload_id, received_at, encoding, cipher, digest, content)"
                    " VALUES (1, 8, '2026-03-10', 0, 0, '', ''), (1, 9, '2026-03-11', 0, 0, '', '');"
@@ -379,8 +398,8 @@ END_TEST
 
 DBTEST_MAIN("storage", fresh, partitions_are_dropped_whole_and_only_when_their_last_instant_is_past,
             a_dry_run_tells_and_drops_nothing, readings_not_yet_rolled_up_stay_and_so_do_younger_ones,
-            uploads_that_wait_to_be_forwarded_keep_their_payload, a_partition_in_use_is_left_for_the_next_time,
-            rollups_stay_exact_when_readings_are_gone_registers_too,
+            uploads_that_wait_to_be_forwarded_keep_their_payload, a_destination_that_is_gone_keeps_no_payload,
+            a_partition_in_use_is_left_for_the_next_time, rollups_stay_exact_when_readings_are_gone_registers_too,
             a_register_silent_since_before_the_expiry_goes_on_from_its_last_reading,
             an_expiry_that_is_put_off_leaves_the_registers_as_they_were,
             a_register_that_was_silent_in_a_month_costs_no_search_when_it_goes,
