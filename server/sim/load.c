@@ -156,7 +156,7 @@ static struct sim_items make_items(int count)
         template_code(i, item->data_code);
         item->column = mem_printf("item%d", i);
         item->name = mem_printf("采集项%d", i);
-        item->unit = mem_strdup("");
+        item->unit = mem_strdup(template_unit(i));
         item->aggregation = mem_strdup(i % 5 == 4 ? "mean" : "sum");
     }
     return items;
@@ -397,9 +397,9 @@ static void write_json(const struct load *l, struct worker *sum, double seconds,
     size_t n = sum->latency_count;
     double uploads = (double)sum->uploads, per = sum->uploads ? 1e6 / uploads : 0;
     buf_printf(json,
-               "{\"devices\":%" PRId64 ",\"items\":%d,\"readingsPerUpload\":%" PRId64 ",\"parallel\":%" PRId64
-               ",\"rate\":%g",
-               o->devices, l->items, o->per_upload, o->parallel, o->rate);
+               "{\"devices\":%" PRId64 ",\"items\":%d,\"energyItems\":%d,\"readingsPerUpload\":%" PRId64
+               ",\"parallel\":%" PRId64 ",\"rate\":%g",
+               o->devices, l->items, template_energies(l->items), o->per_upload, o->parallel, o->rate);
     buf_printf(json,
                ",\"seconds\":%.3f,\"uploads\":%" PRId64 ",\"readings\":%" PRId64 ",\"stored\":%" PRId64
                ",\"unchanged\":%" PRId64,
@@ -460,6 +460,7 @@ static RESULT run_workers(struct load *l, struct buf *json)
     struct rusage before;
     TRY(start_workers(l));
     pthread_barrier_wait(&l->ready);
+    fputs("nhjc-sim: 全部端设备已注册，开始 / load begins\n", stderr); /* who measures starts his clocks */
     getrusage(RUSAGE_SELF, &before);
     l->start = clock_monotonic();
     l->end = l->start + l->options->seconds * NS;
@@ -488,6 +489,22 @@ static void free_load(struct load *l)
     mem_free(l->devices);
 }
 
+/* Every device keeps a connection. */
+static RESULT raise_open_files(int64_t devices)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)devices + 64;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+        return RESULT_OK;
+    }
+    limit.rlim_cur = wanted;
+    limit.rlim_max = limit.rlim_max < wanted ? wanted : limit.rlim_max; /* root may */
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0
+               ? RESULT_OK
+               : result_error(ERR_INTERNAL, 0,
+                              "可打开的文件太少 / too few open files for %" PRId64 " devices: ulimit -n", devices);
+}
+
 RESULT load_run(const struct sim_options *options, struct buf *json)
 {
     struct sim_options o = *options;
@@ -497,6 +514,7 @@ RESULT load_run(const struct sim_options *options, struct buf *json)
     if (l.items < 1 || l.items > 99 * 99) {
         return result_error(ERR_SENDER, 0, "--items of --load is a number from 1 to 9801");
     }
+    TRY(raise_open_files(o.devices));
     random_hex(l.run, 8);
     int64_t from = o.from == INT64_MIN ? clock_now() - 60 * 86400 * USEC_PER_SEC : o.from;
     l.first = period_start(GRAN_DAY, from);

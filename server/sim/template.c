@@ -26,8 +26,36 @@ struct template
     int64_t filled; /* the upload that the request holds; -1: none */
 };
 
+static const struct {
+    const char code[7], *unit; /* class and energy type */
+} ENERGIES[] = {{"023300", "kWh"}, {"011500", "m3"}, {"020900", "t"}, {"010104", "t"}, {"023200", "GJ"},
+                {"022100", "t"},   {"021100", "m3"}, {"022300", "t"}, {"010102", "t"}, {"021200", "m3"}};
+_Static_assert(ARRAY_LEN(ENERGIES) * 2 == TEMPLATE_ENERGIES, "each bought and consumed");
+
+static bool is_energy(int n)
+{
+    return n % 10 == 0 && n / 10 < TEMPLATE_ENERGIES;
+}
+
+int template_energies(int items)
+{
+    int n = (items + 9) / 10;
+    return n < TEMPLATE_ENERGIES ? n : TEMPLATE_ENERGIES;
+}
+
+const char *template_unit(int n)
+{
+    return is_energy(n) ? ENERGIES[(size_t)n / 10 % ARRAY_LEN(ENERGIES)].unit : "";
+}
+
 void template_code(int n, char code[17])
 {
+    if (is_energy(n)) {
+        size_t k = (size_t)n / 10;
+        snprintf(code, 17, "00000000%s%s", ENERGIES[k % ARRAY_LEN(ENERGIES)].code,
+                 k < ARRAY_LEN(ENERGIES) ? "10" : "60");
+        return;
+    }
     unsigned category = (unsigned)n / 99 % 99 + 1, subitem = (unsigned)n % 99 + 1;
     memcpy(code, "0000000010000080", 17);
     code[10] = (char)('0' + category / 10);

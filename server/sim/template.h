@@ -30,7 +30,12 @@ RESULT template_fill(struct template *t, int64_t upload, const struct buf **requ
 /* Instant of the last reading of that upload. */
 int64_t template_last(const struct template *t, int64_t upload);
 
-/* The code of the n-th item (from 0): class 10, item 0101 … 9999. */
+/* The code of the n-th item (from 0). As in a real enterprise some items are energies: every tenth, up to
+ * TEMPLATE_ENERGIES, is of class 01 or 02, bought or consumed, so that energy accounting has its work; the rest is
+ * class 10. */
+#define TEMPLATE_ENERGIES 20
 void template_code(int n, char code[17]);
+const char *template_unit(int n); /* "" for what is no energy */
+int template_energies(int items); /* how many of the first items are */
 
 #endif

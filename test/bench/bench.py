@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import platform as machine
 import subprocess
 import sys
 import threading
@@ -60,6 +61,9 @@ class Processes:
         with open(os.path.join(stack.dir, 'upper' if platform.upper else 'province', 'pid')) as file:
             self.server = int(file.read())
         self.postmaster = int(platform.sql("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")[0][0])
+        self.restart()
+
+    def restart(self):
         self.before = self.now()
 
     def now(self):
@@ -76,11 +80,22 @@ class Lag(threading.Thread):
 
     def __init__(self, platform):
         super().__init__(daemon=True)
-        self.platform, self.ended, self.ages = platform, threading.Event(), []
+        self.platform, self.ended, self.ages, self.broken = platform, threading.Event(), [], None
 
     def run(self):
-        while not self.ended.wait(1):
-            self.ages.append(float(self.platform.sql("SELECT coalesce(extract(epoch FROM now() - min(marked_at)), 0) FROM rollup_mark")[0][0]))
+        try:
+            while not self.ended.wait(1):
+                self.ages.append(float(self.platform.sql("SELECT coalesce(extract(epoch FROM now() - min(marked_at)), 0) FROM rollup_mark")[0][0]))
+        except Exception as error:
+            self.broken = error
+
+    def oldest(self):
+        """Seconds. What could not be measured is no 0: it fails the run."""
+        self.ended.set()
+        self.join()
+        if self.broken:
+            raise SystemExit('bench: the age of the rollup marks is not known: %s' % self.broken)
+        return max(self.ages, default=0)
 
 
 def until_rolled_up(platform, limit=600):
@@ -105,22 +120,46 @@ def table_bytes(platform):
 
 # ---------------------------------------------------------------- the run
 
+ADMIT = """INSERT INTO unit (code, name, region_code, industry_code, period, state, upload_time)
+    SELECT c, c, '420100', 'C3120', 60, 'accepted', time '00:00' + (('x' || substr(md5(c), 1, 6))::bit(24)::integer %% 21600) * interval '1 second'
+    FROM unnest('{%s}'::text[]) c;
+SELECT count(pg_notify('nhjc_registry', code)) FROM unit;"""
+
+
+def target(name):
+    """A program of this folder, built on demand."""
+    run('sh', os.path.join(HERE, '..', '..', 'etc', 'build.sh'), 'default', name, env=dict(os.environ, NHJC_BUILD=BUILD), timeout=1800)
+    found = run('find', BUILD, '-name', name, '-type', 'f', '-perm', '-u+x').stdout.split()
+    return found[0]
+
+
 def admit(stack, count):
+    """Thousands at once: one statement, and certificates by one process."""
     codes = run(SIM, '--print-enterprises', count).stdout.split()
-    for code in codes:
-        stack.province.ctl('enterprise', 'admit', code, '--name', code, '--region', '420100', '--industry', 'C3120')
-        stack.province.ctl('pki', 'issue', '--enterprise', code, '--out', stack.province.pki)
+    run('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', env=stack.env, stdin=ADMIT % ','.join(codes))
+    run(target('bench_pki'), os.path.join(stack.dir, 'ca'), stack.province.pki, stdin='\n'.join(codes) + '\n', timeout=3600)
     return codes
 
 
-def load(stack, args):
+def load(stack, args, begins):
+    """begins() is called when every device is registered and the uploads start."""
     command = [SIM, '--load', '--url', stack.province.url, '--ca', stack.env['NHJC_CA'], '--pki', stack.province.pki]
     for name in ('devices', 'items', 'per_upload', 'parallel', 'seconds', 'rate'):
         command += ['--' + name.replace('_', '-'), str(getattr(args, name))]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise SystemExit('bench: nhjc-sim --load ended with %d' % done.returncode)
-    return json.loads(done.stdout)
+    sim = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in sim.stderr:
+        sys.stderr.write(line)
+        if 'load begins' in line:
+            begins()
+    result = sim.communicate()[0]  # one object, far smaller than a pipe
+    if sim.returncode != 0:
+        raise SystemExit('bench: nhjc-sim --load ended with %d' % sim.returncode)
+    return json.loads(result)
+
+
+def machine_figures(stack):
+    folder = stack.province.sql('SHOW data_directory')[0][0]
+    return {'cores': os.cpu_count(), 'kernel': machine.release(), 'databaseFilesystem': run('stat', '-f', '-c', '%T', folder).stdout.strip()}
 
 
 def cpu_figures(watched, result):
@@ -129,7 +168,9 @@ def cpu_figures(watched, result):
     for processes in watched:
         server, database = processes.spent()
         spent[processes.name + 'Server'], spent[processes.name + 'Database'] = server, database
+    platforms = sum(s for name, s in spent.items() if name != 'generator')
     return {'seconds': {name: round(s, 2) for name, s in spent.items()},
+            'shareOfMachine': round(platforms / (result['seconds'] * os.cpu_count()), 4),
             'perMillionReadings': {name: round(s / millions, 3) for name, s in spent.items()},
             'totalPerMillionReadings': round(sum(spent.values()) / millions, 3)}
 
@@ -157,25 +198,56 @@ def upper_figures(stack, acknowledged):
             'complete': stored_readings(stack.upper) == acknowledged}
 
 
+# ---------------------------------------------------------------- against the least it can cost
+
+def bare_figures(stack, watched, result, args):
+    """Server and database against a bare SAX parse of such an upload and a binary COPY of the frames that came of them."""
+    platform, folder = stack.province, os.path.join(stack.dir, 'bare')
+    spent = result['cpu']['seconds']
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    payload, frames = os.path.join(folder, 'payload.xml'), os.path.join(folder, 'frames')
+    with open(payload, 'wb') as file:
+        file.write(bytes.fromhex(platform.sql("SELECT encode(content, 'hex') FROM upload_payload WHERE encoding = 0 LIMIT 1")[0][0]))
+    parse = float(run(target('bench_bare'), payload, 20000).stdout)
+    platform.sql("COPY (SELECT * FROM reading_frame ORDER BY unit_id, page, ts) TO '%s' (FORMAT binary)" % frames)
+    platform.sql('CREATE TABLE bare_frame (LIKE reading_frame INCLUDING ALL)')
+    times = max(5, min(100, 20000000 // result['storedReadings']))  # long enough for the clock of /proc
+    before = tree_cpu(watched[0].postmaster)
+    platform.sql(';'.join(["TRUNCATE bare_frame", "COPY bare_frame FROM '%s' (FORMAT binary)" % frames] * times))
+    copy = (tree_cpu(watched[0].postmaster) - before) * 1e6 / result['storedReadings'] / times
+    platform.sql('DROP TABLE bare_frame')
+    whole = (spent['provinceServer'] + spent['provinceDatabase']) * 1e6 / result['readings']
+    return {'parseUsPerReading': round(parse, 3), 'copyUsPerReading': round(copy, 3), 'platformUsPerReading': round(whole, 3),
+            'ratio': round(whole / (parse + copy), 2)}
+
+
 def measure(stack, args):
     note('admitting %d enterprises' % args.devices)
     admit(stack, args.devices)
     watched = [Processes(stack, stack.province, 'province')] + ([Processes(stack, stack.upper, 'upper')] if args.upper else [])
     before, lag = table_bytes(stack.province), Lag(stack.province)
     note('%d devices, %d in flight, %d s' % (args.devices, args.parallel, args.seconds))
-    lag.start()
-    result = load(stack, args)
+
+    def begins():
+        lag.start()
+        for processes in watched:
+            processes.restart()
+
+    result = load(stack, args, begins)
     rolled_up = until_rolled_up(stack.province)
-    lag.ended.set()
+    result['rollup'] = {'secondsAfterEnd': round(rolled_up, 2), 'oldestMarkSeconds': round(lag.oldest(), 2)}
+    if args.upper:  # forwarding is work of these platforms too, also what comes after the last upload
+        result['upper'] = upper_figures(stack, result['stored'])
     result['cpu'] = cpu_figures(watched, result)
-    result['rollup'] = {'secondsAfterEnd': round(rolled_up, 2), 'oldestMarkSeconds': round(max(lag.ages, default=0), 2)}
+    result['machine'] = machine_figures(stack)
     result['serverResidentMb'] = round(resident_mb(watched[0].server), 1)
     stored = stored_readings(stack.province)
     result['disk'] = disk_figures(stack.province, before, stored)
     result['storedReadings'] = stored
     result['complete'] = stored == result['stored'] and result['stored'] + result['unchanged'] == result['readings']
-    if args.upper:
-        result['upper'] = upper_figures(stack, result['stored'])
+    if args.bare:
+        result['againstBare'] = bare_figures(stack, watched, result, args)
     return result
 
 
@@ -188,6 +260,7 @@ def main():
     parser.add_argument('--seconds', type=int, default=20)
     parser.add_argument('--rate', type=float, default=0, help='uploads per second in all; 0: as many as the platform takes')
     parser.add_argument('--upper', action='store_true', help='with an upper platform that everything is forwarded to')
+    parser.add_argument('--bare', action='store_true', help='also CPU per reading against a bare SAX parse and a binary COPY of the same frames')
     args = parser.parse_args()
     stack = Stack(args.upper)
     try:

@@ -263,12 +263,15 @@ class Load(StackCase):
                        '--items', items, '--per-upload', per_upload, '--parallel', 2, '--seconds', 1, '--serial', 'load', '--from', '201%d-03-01' % (items % 9), env=self.stack.env)
             result = json.loads(done.stdout)
             self.assertEqual(result['errors'], [])
+            self.assertEqual(result['energyItems'], (items + 9) // 10)
             self.assertGreater(result['uploads'], 0)
             self.assertEqual(result['stored'], result['uploads'] * per_upload)
             stored = self.province.number("SELECT sum(stored) FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code IN ('%s')" % "','".join(codes))
             frames = self.province.number("SELECT count(v) FROM reading_frame f JOIN unit ON unit.id = f.unit_id, unnest(f.value) v WHERE code IN ('%s')" % "','".join(codes))
             self.assertEqual(frames, stored)
         self.province.rolled_up(120)
+        self.assertEqual(self.province.number('SELECT count(DISTINCT energy) FROM unit_energy_day d JOIN unit ON unit.id = d.unit_id '
+                                              "WHERE sign <> 0 AND code = '%s'" % codes[0]), 4, 'a load without energies measures no accounting')
         self.province.verified('--enterprise', codes[0])
 
 

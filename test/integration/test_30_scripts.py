@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import pwd
 import re
 import shutil
 import signal
@@ -136,6 +137,60 @@ class Demo(Folder):
         again = run('sh', DEMO, '--once', '--data', csv, env=self.env).stdout
         self.assertRegex(again, r'durable: 0 readings in 0 uploads, ')  # of this run, not of all runs so far
         self.assertIn('both platforms agree to the last digit', again)
+
+
+class BackupScript(Folder):
+    def test_the_settings_hold_from_any_folder_and_for_names_with_blanks(self):
+        tools, data, repo = (os.path.join(self.root, name) for name in ('tools', 'my data', 'my backup'))
+        for folder in (tools, data):
+            os.mkdir(folder)
+        with open(os.path.join(data, 'PG_VERSION'), 'w') as file:
+            file.write('15\n')
+        words = os.path.join(self.root, 'words')
+        with open(os.path.join(tools, 'pgbackrest'), 'w') as file:  # says what it was called with
+            file.write('#!/bin/sh\nprintf "%%s\\n" "$@" >"%s"\n' % words)
+        os.chmod(os.path.join(tools, 'pgbackrest'), 0o755)
+        owner = 'nobody' if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+        shutil.chown(data, owner)
+        env = dict(os.environ, PATH=tools + ':' + os.environ['PATH'])
+        done = subprocess.run(['sh', os.path.join(SOURCE, 'etc', 'backup.sh'), 'setup', 'my backup', 'my data', '.'], cwd=self.root, env=env,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        with open(os.path.join(repo, 'pgbackrest.conf')) as file:
+            settings = dict(line.rstrip('\n').split('=', 1) for line in file if '=' in line)
+        self.assertEqual((settings['pg1-path'], settings['pg1-socket-path'], settings['pg1-user']), (data, self.root, owner))
+        with open(os.path.join(data, 'postgresql.auto.conf')) as file:
+            command = re.search(r"^archive_command = '(.*)'$", file.read(), re.M).group(1)
+        subprocess.run(['sh', '-c', command.replace('%p', 'pg_wal/0001')], env=env, check=True)
+        with open(words) as file:
+            self.assertEqual(file.read().split('\n')[:4], ['--config=%s/pgbackrest.conf' % repo, '--stanza=nhjc', 'archive-push', 'pg_wal/0001'])
+
+
+class Bench(unittest.TestCase):
+    def ask(self, *command):
+        done = run(*command, env=dict(os.environ, NHJC_BUILD=BUILD), check=False)
+        self.assertEqual(done.returncode, 0, done.stderr[-3000:])
+        return json.loads(done.stdout)
+
+    def test_the_benchmark_prints_what_its_readme_explains(self):
+        seen = self.ask('sh', os.path.join(SOURCE, 'test', 'bench', 'run.sh'), '--devices', 2, '--seconds', 2, '--parallel', 2, '--bare')
+        for path in ('uploadsPerSecond', 'readingsPerSecond', 'energyItems', 'latencyMs.p50', 'latencyMs.p99', 'cpu.shareOfMachine',
+                     'cpu.perMillionReadings.provinceServer', 'cpu.perMillionReadings.provinceDatabase', 'machine.cores',
+                     'disk.bytesPerReading', 'againstBare.parseUsPerReading', 'againstBare.copyUsPerReading', 'againstBare.ratio'):
+            value = seen
+            for word in path.split('.'):
+                self.assertIn(word, value, path)
+                value = value[word]
+            self.assertGreater(value, 0, path)
+        self.assertGreaterEqual(seen['rollup']['oldestMarkSeconds'], 0)
+        self.assertRegex(seen['machine']['databaseFilesystem'], r'\w')
+        self.assertTrue(seen['complete'])
+
+    def test_idle_connections_are_counted_at_the_server(self):
+        seen = self.ask('python3', '-B', os.path.join(SOURCE, 'test', 'bench', 'idle.py'), '--connections', 40)
+        self.assertEqual((seen['connections'], seen['complete']), (40, True))
+        self.assertGreaterEqual(seen['serverSockets'], 40)
+        self.assertGreater(seen['serverMb'], seen['serverMbBefore'] / 2)
 
 
 if __name__ == '__main__':
