@@ -1,7 +1,8 @@
 #!/bin/sh
 # Backup and point-in-time restore with pgBackRest, without knowing pgBackRest.
 #
-#   sh etc/backup.sh setup REPO DATA SOCKET [PORT] [USER]   once: settings, archive command of the cluster in DATA
+#   sh etc/backup.sh setup REPO DATA SOCKET [PORT] [USER]   once: settings, archive command of the cluster in DATA;
+#                                           USER: a superuser of the cluster, by default named as the owner of DATA
 #   sh etc/backup.sh start REPO             once, after the cluster was restarted: makes the repository
 #   sh etc/backup.sh full|diff|incr REPO    a backup, while everything goes on
 #   sh etc/backup.sh info|check REPO        what is there; does archiving work?
@@ -33,6 +34,15 @@ as_owner() { # USER COMMAND…
     fi
 }
 
+# The paths stand in files of pgBackRest and PostgreSQL, which run a shell on one of them.
+absolute() { # FOLDER
+    path=$(cd "$1" && pwd) || fail "no such folder: $1"
+    case $path in
+    *[\'\"\\\$\`%]*) fail "quotes, backslashes, dollar and percent signs are not possible in $path" ;;
+    esac
+    echo "$path"
+}
+
 owner_of() {
     stat -c %U "$1"
 }
@@ -47,9 +57,11 @@ pgbackrest_in() { # REPO WORD…
 setup() { # REPO DATA SOCKET PORT USER
     [ -e "$2/PG_VERSION" ] || fail "$2 is no database cluster"
     [ ! -e "$1/pgbackrest.conf" ] || fail "$1 is set up already"
-    owner=$(owner_of "$2")
+    data=$(absolute "$2")
+    socket=$(absolute "$3")
+    owner=$(owner_of "$data")
     mkdir -p "$1"
-    repo=$(cd "$1" && pwd)
+    repo=$(absolute "$1")
     mkdir -p "$repo/repository" "$repo/log" "$repo/lock" "$repo/spool"
     cat >"$repo/pgbackrest.conf" <<CONF
 [global]
@@ -64,18 +76,18 @@ spool-path=$repo/spool
 log-level-console=warn
 
 [nhjc]
-pg1-path=$2
-pg1-socket-path=$3
+pg1-path=$data
+pg1-socket-path=$socket
 pg1-port=$4
-pg1-user=$5
+pg1-user=${5:-$owner}
 CONF
     chmod 700 "$repo"
     [ "$(id -u)" != 0 ] || chown -R "$owner" "$repo"
     # postgresql.auto.conf comes last and wins over postgresql.conf.
-    as_owner "$owner" tee -a "$2/postgresql.auto.conf" >/dev/null <<CONF
+    as_owner "$owner" tee -a "$data/postgresql.auto.conf" >/dev/null <<CONF
 archive_mode = 'on'
 archive_timeout = '60s'
-archive_command = 'pgbackrest --config=$repo/pgbackrest.conf --stanza=nhjc archive-push %p'
+archive_command = 'pgbackrest --config="$repo/pgbackrest.conf" --stanza=nhjc archive-push "%p"'
 CONF
     echo "set up: restart the cluster, then: sh etc/backup.sh start $repo"
 }
@@ -103,7 +115,7 @@ shift
 case $verb in
 setup)
     [ $# -ge 3 ] || usage
-    setup "$1" "$2" "$3" "${4:-5432}" "${5:-$(id -un)}"
+    setup "$1" "$2" "$3" "${4:-5432}" "${5:-}"
     ;;
 start) pgbackrest_in "$1" stanza-create && pgbackrest_in "$1" check ;;
 full | diff | incr) pgbackrest_in "$1" --type="$verb" backup ;;
