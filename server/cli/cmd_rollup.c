@@ -1,4 +1,4 @@
-/* rollup verify: recomputes from the readings and compares with what is stored. */
+/* rollup verify, rollup repair: recomputes from the readings, compares with what is stored, puts right what differs. */
 #include <stdio.h>
 
 #include "admin/audit.h"
@@ -16,7 +16,7 @@ static const struct db_stmt KNOWN = {"cli_known", "SELECT 1 FROM unit WHERE code
 struct verification {
     struct registry *registry;
     int64_t from, to;
-    bool repair;
+    const struct rollup_repair *repair; /* NULL: only looks */
     int64_t units, differences;
 };
 
@@ -65,41 +65,102 @@ static RESULT verify(struct cli *cli, struct verification *v, const char *code)
     r = result_ok(r) ? verify_rows(cli, v, rows) : r;
     db_rows_free(&rows);
     registry_close(&v->registry);
-    TRY(r);
-    return v->repair ? audit_write(cli->db, cli->actor, "", "rollup.repair", code, 0, "") : RESULT_OK;
+    return r;
+}
+
+static RESULT read_span(const struct args *args, struct verification *v)
+{
+    static const struct civil FIRST = {.year = 2010, .month = 1, .day = 1};
+    TRY(args_time(args, "from", caltime_instant(&FIRST), &v->from));
+    return args_time(args, "to", period_next(GRAN_YEAR, period_start(GRAN_YEAR, clock_now())), &v->to);
+}
+
+/* In the transaction that marks what is to be computed again. */
+static RESULT record_repair(struct db *db, const char *code, int64_t differences, void *arg)
+{
+    const struct cli *cli = arg;
+    char detail[40];
+    snprintf(detail, sizeof detail, "differences=%lld", (long long)differences);
+    return audit_write(db, cli->actor, "", "rollup.repair", code, 0, detail);
+}
+
+static const char *enterprise_of(const struct args *args)
+{
+    const char *code = args_text(args, "enterprise");
+    return code ? code : "";
+}
+
+static void print_sum(const struct verification *v, const char *zh, const char *en)
+{
+    printf("%lld 家企业，%lld 处差异%s / %lld enterprises, %lld differences%s\n", (long long)v->units,
+           (long long)v->differences, zh, (long long)v->units, (long long)v->differences, en);
 }
 
 static int cmd_verify(struct cli *cli, const struct args *args)
 {
-    struct verification v = {.repair = args_given(args, "repair")};
-    const char *code = args_text(args, "enterprise");
-    static const struct civil FIRST = {.year = 2010, .month = 1, .day = 1};
-    struct result r = args_time(args, "from", caltime_instant(&FIRST), &v.from);
-    r = result_ok(r) ? args_time(args, "to", period_next(GRAN_YEAR, period_start(GRAN_YEAR, clock_now())), &v.to) : r;
+    struct rollup_repair repair = {record_repair, cli};
+    struct verification v = {.repair = args_given(args, "repair") ? &repair : NULL};
+    struct result r = read_span(args, &v);
     if (!result_ok(r)) {
         return cli_wrong_usage(r);
     }
-    r = verify(cli, &v, code ? code : "");
+    r = verify(cli, &v, enterprise_of(args));
     if (!result_ok(r)) {
         return cli_failed(r);
     }
-    printf("%lld 家企业，%lld 处差异 / %lld enterprises, %lld differences%s\n", (long long)v.units,
-           (long long)v.differences, (long long)v.units, (long long)v.differences,
-           v.repair && v.differences ? "，已修复 / repaired" : "");
+    bool mended = v.repair && v.differences;
+    print_sum(&v, mended ? "，已修复" : "", mended ? ", repaired" : "");
     return v.differences ? EXIT_FAILED : EXIT_DONE; /* found, even if mended: a script must not miss it */
 }
 
-static const struct arg_spec VERIFY_ARGS[] = {{"enterprise", "CODE", "只核对该企业 / only this enterprise", false},
-                                              {"from", "TIME", "起 / from (2010)", false},
-                                              {"to", "TIME", "止（不含） / to, exclusive (end of this year)", false},
+/* What differs is shown, put right and compared once more: done when nothing is left. */
+static int cmd_repair(struct cli *cli, const struct args *args)
+{
+    struct rollup_repair repair = {record_repair, cli};
+    bool apply = !args_given(args, "dry-run");
+    struct verification found = {.repair = apply ? &repair : NULL}, left = {0};
+    struct result r = read_span(args, &found);
+    if (!result_ok(r)) {
+        return cli_wrong_usage(r);
+    }
+    left.from = found.from;
+    left.to = found.to;
+    r = verify(cli, &found, enterprise_of(args));
+    if (result_ok(r)) {
+        print_sum(&found, apply ? "，正在修复" : "，未作改动", apply ? ", being repaired" : ", nothing changed");
+    }
+    if (result_ok(r) && apply && found.differences) {
+        r = verify(cli, &left, enterprise_of(args));
+        print_sum(&left, "（修复后）", " after the repair");
+    }
+    if (!result_ok(r)) {
+        return cli_failed(r);
+    }
+    return left.differences ? EXIT_FAILED : EXIT_DONE;
+}
+
+#define SPAN_ARGS                                                                                                      \
+    {"enterprise", "CODE", "只核对该企业 / only this enterprise", false}, {"from", "TIME", "起 / from (2010)", false}, \
+    {                                                                                                                  \
+        "to", "TIME", "止（不含） / to, exclusive (end of this year)", false                                           \
+    }
+static const struct arg_spec VERIFY_ARGS[] = {SPAN_ARGS,
                                               {"repair", NULL, "写入正确的行 / write the right rows", false}};
+static const struct arg_spec REPAIR_ARGS[] = {SPAN_ARGS,
+                                              {"dry-run", NULL, "只显示差异 / only show differences", false}};
 
 static const struct command COMMANDS[] = {
     {.words = "rollup verify",
      .run = cmd_verify,
      .usage = "[--enterprise CODE] [--from T] [--to T] [--repair]",
-     .zh = "由原始读数重算并核对汇总",
-     .en = "recomputes rollups from the readings and shows differences (exit 1)",
+     .zh = "由原始读数重算并核对汇总和能源核算",
+     .en = "recomputes rollups and energy accounts from the readings and shows differences (exit 1)",
      COMMAND_ARGS(VERIFY_ARGS)},
+    {.words = "rollup repair",
+     .run = cmd_repair,
+     .usage = "[--enterprise CODE] [--from T] [--to T] [--dry-run]",
+     .zh = "显示并修复有差异的汇总和能源核算",
+     .en = "shows rollups and energy accounts that differ, puts them right and compares again",
+     COMMAND_ARGS(REPAIR_ARGS)},
 };
 const struct command_group ROLLUP_COMMANDS = {COMMANDS, ARRAY_LEN(COMMANDS)};

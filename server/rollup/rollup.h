@@ -32,9 +32,15 @@ RESULT rollup_backlog(struct db *db, int64_t *marks, int64_t *oldest_ms);
 /* One slice on the caller's connection: the marks of up to `hours` hours of one unit. *left: more remain. */
 RESULT rollup_slice(struct db *db, struct registry *registry, int32_t unit_id, int hours, bool *left);
 
-/* Recomputes everything of a unit in [from,to) from the readings and compares with what is stored.
- * report gets one line per difference; *differences counts. repair: writes the right rows. */
-RESULT rollup_verify(struct db *db, struct registry *registry, int32_t unit_id, int64_t from, int64_t to, bool repair,
-                     struct buf *report, int64_t *differences);
+/* Recomputes everything of a unit in [from,to) from the readings and compares with what is stored, the energy accounts
+ * included. report gets one line per difference; *differences counts.
+ * repair NULL: that is all. Else what differs is marked, in one transaction with what `record` writes about it (NULL:
+ * nothing; not called when nothing differs), and computed again. */
+struct rollup_repair {
+    struct result (*record)(struct db *db, const char *enterprise_code, int64_t differences, void *arg);
+    void *arg;
+};
+RESULT rollup_verify(struct db *db, struct registry *registry, int32_t unit_id, int64_t from, int64_t to,
+                     const struct rollup_repair *repair, struct buf *report, int64_t *differences);
 
 #endif

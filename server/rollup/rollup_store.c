@@ -545,21 +545,8 @@ RESULT rollup_store_finish(struct rollup_store *s, const struct slice_work *work
 /* ---- are the accounts right ---- */
 
 static const struct db_stmt ACCOUNT_DIFFERENCES = {
-    "rollup.account_differences",
-    "WITH d AS (SELECT ts FROM rollup_day WHERE unit_id = $1 AND ts >= $2 AND ts < $3 UNION SELECT ts FROM "
-    "unit_energy_day "
-    "WHERE unit_id = $1 AND ts >= $2 AND ts < $3), m AS (SELECT DISTINCT date_trunc('day', hour) AS ts FROM "
-    "rollup_mark WHERE "
-    "unit_id = $1), k AS (SELECT array_agg(ts) AS ts FROM d WHERE ts NOT IN (SELECT ts FROM m)), "
-    "fresh AS (SELECT c.* FROM k, energy_day_compute(array_fill($1, ARRAY[coalesce(cardinality(k.ts), 0)]), k.ts) c) "
-    "SELECT ts, energy, usage, coalesce(s.quantity::text || ' tce=' || coalesce(s.tce::text, '-') || ' sign=' || "
-    "s.sign, "
-    "'nothing'), coalesce(f.quantity::text || ' tce=' || coalesce(f.tce::text, '-') || ' sign=' || f.sign, 'nothing') "
-    "FROM (SELECT e.* FROM unit_energy_day e, k WHERE e.unit_id = $1 AND e.ts = ANY (k.ts)) s "
-    "FULL JOIN fresh f USING (unit_id, ts, energy, usage) WHERE (s.quantity, s.measure, s.tce, s.co2, s.coefficient, "
-    "s.own, "
-    "s.sign) IS DISTINCT FROM (f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign) ORDER BY ts, energy, "
-    "usage"};
+    "rollup.account_differences", "SELECT ts, kind, what, coalesce(nullif(stored, ''), 'nothing'), "
+                                  "coalesce(nullif(computed, ''), 'nothing') FROM energy_differences($1, $2, $3)"};
 
 RESULT rollup_store_account_differences(struct rollup_store *s, int32_t unit, int64_t from, int64_t to,
                                         struct buf *report, size_t most_lines, struct arena *a, struct key_set *days,
@@ -575,9 +562,8 @@ RESULT rollup_store_account_differences(struct rollup_store *s, int32_t unit, in
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         key_set_add(days, a, unit, db_get_time(rows, i, 0));
         if (i < most_lines)
-            buf_printf(report, "%s-%s account %s stored: %s computed: %s\n", db_get_text(rows, i, 1),
-                       db_get_text(rows, i, 2), caltime_format(db_get_time(rows, i, 0), ts), db_get_text(rows, i, 3),
-                       db_get_text(rows, i, 4));
+            buf_printf(report, "%s %s %s stored: %s computed: %s\n", db_get_text(rows, i, 1), db_get_text(rows, i, 2),
+                       caltime_format(db_get_time(rows, i, 0), ts), db_get_text(rows, i, 3), db_get_text(rows, i, 4));
     }
     *differences += (int64_t)db_rows_count(rows);
     db_rows_free(&rows);

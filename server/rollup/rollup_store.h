@@ -78,8 +78,8 @@ struct slice_work {                 /* what a slice leaves behind; all borrowed 
 /* Writes the rows of all four levels that differ, the accounts and restatements, deletes the marks, COMMIT: one
  * pipeline. What a list of work is empty of costs no statement. */
 RESULT rollup_store_finish(struct rollup_store *s, const struct slice_work *work);
-/* The accounts of an enterprise's days in [from, to) that are not what the day rows say; report gets one line each,
- * days the days (unless marked hours are open). */
+/* What of an enterprise's own coefficients, accounts by day and accounts by month in [from, to) is not what it must be;
+ * report gets one line each, days the instants to mark (periods with open marks are left out). */
 RESULT rollup_store_account_differences(struct rollup_store *s, int32_t unit, int64_t from, int64_t to,
                                         struct buf *report, size_t most_lines, struct arena *a, struct key_set *days,
                                         int64_t *differences);

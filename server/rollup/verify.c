@@ -273,14 +273,27 @@ static RESULT choose_span(struct verify *v, int64_t from, int64_t to, bool *any)
     return RESULT_OK;
 }
 
-static RESULT repair_marks(struct verify *v)
+static RESULT mark_and_record(struct verify *v, const struct rollup_repair *repair)
 {
     for (size_t i = 0; i < v->repair.count; i++)
         TRY(rollup_store_mark(&v->store, v->unit->id, &v->repair.at[i].ts, 1));
+    return repair->record ? repair->record(v->store.db, v->unit->code, v->differences, repair->arg) : RESULT_OK;
+}
+
+static RESULT apply(struct verify *v, const struct rollup_repair *repair)
+{
+    if (v->differences == 0)
+        return RESULT_OK;
+    TRY(db_begin(v->store.db));
+    struct result r = mark_and_record(v, repair);
+    r = result_ok(r) ? db_commit(v->store.db) : r;
+    if (!result_ok(r))
+        db_rollback(v->store.db);
+    TRY(r);
     return flush_marks(v);
 }
 
-static RESULT run(struct verify *v, int64_t from, int64_t to, bool repair)
+static RESULT run(struct verify *v, int64_t from, int64_t to, const struct rollup_repair *repair)
 {
     bool any = false;
     TRY(quiet_snapshot(v));
@@ -294,11 +307,11 @@ static RESULT run(struct verify *v, int64_t from, int64_t to, bool repair)
                                              &v->repair, &v->differences);
     db_rollback(v->store.db); /* it only read */
     TRY(r);
-    return repair ? repair_marks(v) : RESULT_OK;
+    return repair ? apply(v, repair) : RESULT_OK;
 }
 
 /* While it lasts no readings are dropped. The lock is the session's: a snapshot taken under it knows what is gone. */
-static RESULT run_undisturbed(struct verify *v, int64_t from, int64_t to, bool repair)
+static RESULT run_undisturbed(struct verify *v, int64_t from, int64_t to, const struct rollup_repair *repair)
 {
     TRY(db_exec(v->store.db, "SELECT pg_advisory_lock_shared(6, 0)"));
     struct result r = run(v, from, to, repair);
@@ -306,8 +319,8 @@ static RESULT run_undisturbed(struct verify *v, int64_t from, int64_t to, bool r
     return result_ok(r) ? unlocked : r;
 }
 
-RESULT rollup_verify(struct db *db, struct registry *registry, int32_t unit_id, int64_t from, int64_t to, bool repair,
-                     struct buf *report, int64_t *differences)
+RESULT rollup_verify(struct db *db, struct registry *registry, int32_t unit_id, int64_t from, int64_t to,
+                     const struct rollup_repair *repair, struct buf *report, int64_t *differences)
 {
     *differences = 0;
     struct verify v = {.registry = registry, .report = report, .day = arena_new(0), .keep = arena_new(0)};

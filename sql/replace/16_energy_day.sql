@@ -175,28 +175,38 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog SET enable_nestloop = o
     LEFT JOIN energy_role s ON s.role = u.role AND s.basis = b.basis AND NOT coalesce(s.yields_to = ANY (p.roles), false)
 $$;
 
--- What is counted of a month: the sum of its days. Rows that are no more are rare: they are deleted by a statement of their
--- own, one key after the other.
+-- What is counted of these months: the sum of their days.
+CREATE OR REPLACE FUNCTION energy_month_compute(units integer[], months timestamptz[]) RETURNS SETOF unit_energy_month
+LANGUAGE sql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
+    SELECT k.u, k.m, d.energy, sum(d.sign * d.quantity),
+           CASE WHEN min(d.measure) = max(d.measure) THEN min(d.measure) ELSE '' END,
+           sum(d.sign * coalesce(d.tce, 0)), sum(d.sign * coalesce(d.co2, 0))
+    FROM unnest(units, months) k (u, m) CROSS JOIN LATERAL (
+        SELECT * FROM unit_energy_day e WHERE e.unit_id = k.u AND e.ts >= k.m AND e.ts < k.m + interval '1 month' OFFSET 0) d
+    WHERE d.sign <> 0 GROUP BY k.u, k.m, d.energy
+$$;
+
+-- Rows that are no more are rare: they are deleted by a statement of their own, one key after the other. Energy '': all of them.
 CREATE OR REPLACE FUNCTION energy_month_refresh(units integer[], months timestamptz[]) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
 DECLARE
     energies unit_energy_month[];
     stale record;
 BEGIN
-    SELECT array_agg(ROW(f.u, f.m, f.energy, f.quantity, f.measure, f.tce, f.co2)::unit_energy_month) INTO energies FROM (
-        SELECT k.u, k.m, d.energy, sum(d.sign * d.quantity) AS quantity,
-               CASE WHEN min(d.measure) = max(d.measure) THEN min(d.measure) ELSE '' END AS measure,
-               sum(d.sign * coalesce(d.tce, 0)) AS tce, sum(d.sign * coalesce(d.co2, 0)) AS co2
-        FROM unnest(units, months) k (u, m) CROSS JOIN LATERAL (
-            SELECT * FROM unit_energy_day e WHERE e.unit_id = k.u AND e.ts >= k.m AND e.ts < k.m + interval '1 month' OFFSET 0) d
-        WHERE d.sign <> 0 GROUP BY k.u, k.m, d.energy) f;
+    SELECT array_agg(c::unit_energy_month) INTO energies FROM energy_month_compute(units, months) c;
     FOR stale IN
-        SELECT s.unit_id, s.ts, s.energy FROM unnest(units, months) k (u, m) CROSS JOIN LATERAL (
-            SELECT * FROM unit_energy_month e WHERE e.unit_id = k.u AND e.ts = k.m OFFSET 0) s
-        EXCEPT SELECT f.unit_id, f.ts, f.energy FROM unnest(energies) f
+        (SELECT s.unit_id, s.ts, s.energy FROM unnest(units, months) k (u, m) CROSS JOIN LATERAL (
+             SELECT * FROM unit_energy_month e WHERE e.unit_id = k.u AND e.ts = k.m OFFSET 0) s
+         UNION ALL
+         SELECT s.unit_id, s.ts, '' FROM unnest(units, months) k (u, m) CROSS JOIN LATERAL (
+             SELECT * FROM unit_consumption_month e WHERE e.unit_id = k.u AND e.ts = k.m OFFSET 0) s)
+        EXCEPT SELECT f.unit_id, f.ts, e.energy FROM unnest(energies) f CROSS JOIN LATERAL (VALUES (f.energy), ('')) e (energy)
     LOOP
-        DELETE FROM unit_energy_month WHERE unit_id = stale.unit_id AND ts = stale.ts AND energy = stale.energy;
-        DELETE FROM unit_consumption_month WHERE unit_id = stale.unit_id AND ts = stale.ts; -- made anew where energies are left
+        IF stale.energy = '' THEN
+            DELETE FROM unit_consumption_month WHERE unit_id = stale.unit_id AND ts = stale.ts;
+        ELSE
+            DELETE FROM unit_energy_month WHERE unit_id = stale.unit_id AND ts = stale.ts AND energy = stale.energy;
+        END IF;
     END LOOP;
     INSERT INTO unit_energy_month AS t SELECT * FROM unnest(energies)
     ON CONFLICT (unit_id, ts, energy) DO UPDATE SET quantity = excluded.quantity, measure = excluded.measure,
@@ -292,6 +302,57 @@ BEGIN
     WHERE i.unit_id = of_unit AND i.slot = ANY (slots) AND i.scope = 1 AND i.stat_type > 0
       AND substr(i.data_code, 9, 2) IN ('05', '06', '07') AND r.value[i.slot % 128 + 1] IS NOT NULL;
 END $$;
+
+-- What of an enterprise's accounts in [since, until) is not what it must be: its own coefficients from their items, days from
+-- rows of rollup_day, whole months from their days. Days and months with open marks are left out. what: the energy, with the
+-- usage for a day; '' for all energies of a month.
+CREATE OR REPLACE FUNCTION energy_differences(of_unit integer, since timestamptz, until timestamptz)
+RETURNS TABLE (ts timestamptz, kind text, what text, stored text, computed text)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
+    WITH open AS MATERIALIZED (SELECT DISTINCT date_trunc('day', m.hour) AS ts FROM rollup_mark m WHERE m.unit_id = of_unit),
+    item AS MATERIALIZED (SELECT DISTINCT i.slot / 128 AS page, i.stat_type FROM collect_item i WHERE i.unit_id = of_unit
+                          AND i.scope = 1 AND substr(i.data_code, 9, 2) IN ('05', '06', '07')),
+    day AS MATERIALIZED (
+        SELECT array_agg(d.ts) AS ts, array_fill(of_unit, ARRAY[count(*)::integer]) AS u FROM (
+            SELECT r.ts FROM rollup_day r WHERE r.unit_id = of_unit AND r.ts >= since AND r.ts < until
+            UNION SELECT e.ts FROM unit_energy_day e WHERE e.unit_id = of_unit AND e.ts >= since AND e.ts < until
+            UNION SELECT c.ts FROM unit_coefficient c WHERE c.unit_id = of_unit AND c.ts >= since AND c.ts < until
+            UNION SELECT r.ts FROM item i JOIN reported_frame r ON r.unit_id = of_unit AND r.page = i.page AND r.stat_type = i.stat_type
+                  AND r.ts >= since AND r.ts < until) d
+        WHERE d.ts NOT IN (SELECT o.ts FROM open o)),
+    month AS MATERIALIZED (
+        SELECT array_agg(m.ts) AS ts, array_fill(of_unit, ARRAY[count(*)::integer]) AS u FROM (
+            SELECT date_trunc('month', e.ts) AS ts FROM unit_energy_day e WHERE e.unit_id = of_unit AND e.ts >= since AND e.ts < until
+            UNION SELECT e.ts FROM unit_energy_month e WHERE e.unit_id = of_unit
+            UNION SELECT c.ts FROM unit_consumption_month c WHERE c.unit_id = of_unit) m
+        WHERE m.ts >= since AND m.ts + interval '1 month' <= until AND m.ts NOT IN (SELECT date_trunc('month', o.ts) FROM open o)),
+    coefficient AS (
+        SELECT ts, 'coefficient' AS kind, energy AS what, s.value::text AS stored, f.value::text AS computed
+        FROM (SELECT c.* FROM unit_coefficient c, day WHERE c.unit_id = of_unit AND c.ts = ANY (day.ts)) s
+        FULL JOIN (SELECT c.* FROM day, unit_coefficient_compute(day.u, day.ts) c) f USING (ts, energy)
+        WHERE s.value IS DISTINCT FROM f.value),
+    account AS MATERIALIZED (
+        SELECT ts, 'account', energy || '-' || usage,
+               concat_ws(' ', s.quantity, s.measure, 'tce=' || s.tce, 'co2=' || s.co2, 'sign=' || s.sign),
+               concat_ws(' ', f.quantity, f.measure, 'tce=' || f.tce, 'co2=' || f.co2, 'sign=' || f.sign)
+        FROM (SELECT e.* FROM unit_energy_day e, day WHERE e.unit_id = of_unit AND e.ts = ANY (day.ts)) s
+        FULL JOIN (SELECT c.* FROM day, energy_day_compute(day.u, day.ts) c) f USING (ts, energy, usage)
+        WHERE (s.quantity, s.measure, s.tce, s.co2, s.coefficient, s.own, s.sign) IS DISTINCT FROM
+              (f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign)),
+    sum_of_days AS MATERIALIZED (SELECT c.* FROM month, energy_month_compute(month.u, month.ts) c),
+    monthly AS (
+        SELECT ts, 'month', energy, concat_ws(' ', s.quantity, s.measure, 'tce=' || s.tce, 'co2=' || s.co2),
+               concat_ws(' ', f.quantity, f.measure, 'tce=' || f.tce, 'co2=' || f.co2)
+        FROM (SELECT e.ts, e.energy, e.quantity, e.measure, e.tce, e.co2 FROM unit_energy_month e, month
+              WHERE e.unit_id = of_unit AND e.ts = ANY (month.ts)
+              UNION ALL SELECT c.ts, '', NULL, NULL, c.tce, c.co2 FROM unit_consumption_month c, month
+              WHERE c.unit_id = of_unit AND c.ts = ANY (month.ts)) s
+        FULL JOIN (SELECT d.ts, d.energy, d.quantity, d.measure, d.tce, d.co2 FROM sum_of_days d
+                   UNION ALL SELECT d.ts, '', NULL, NULL, sum(d.tce), sum(d.co2) FROM sum_of_days d GROUP BY d.ts) f USING (ts, energy)
+        WHERE (s.quantity, s.measure, s.tce, s.co2) IS DISTINCT FROM (f.quantity, f.measure, f.tce, f.co2)
+          AND ts NOT IN (SELECT date_trunc('month', a.ts) FROM account a)) -- it is put right with its days
+    SELECT * FROM coefficient UNION ALL SELECT * FROM account UNION ALL SELECT * FROM monthly ORDER BY 1, 2, 3
+$$;
 
 -- Standard coal per unit of product (class 04, usage 30) and per unit of a business figure such as the output value
 -- (class 09), by month. A month reported as such stands in where no reading was rolled up.

@@ -53,6 +53,24 @@ class RollupCase(StackCase):
 
 
 class Plain(RollupCase):
+    def test_repair_shows_first_and_then_puts_right_what_differs(self):
+        device, sent, audited = self.stack.device(60, BASIC), {}, "SELECT count(*) FROM audit_log WHERE action = 'rollup.repair'"
+        self.send(device, sent, POWER, [(at, '1.5', True) for at in slots('2024-02-28 00:00', 3 * 96)])
+        self.province.rolled_up()
+        unit = "(SELECT id FROM unit WHERE code = '%s')" % device.enterprise
+        self.province.sql("UPDATE rollup_day SET total = '{7}' WHERE unit_id = %s AND ts = '2024-02-29 00:00:00+08'" % unit)
+        self.province.sql("UPDATE unit_consumption_month SET tce = 7 WHERE unit_id = %s AND ts = '2024-03-01 00:00:00+08'" % unit)
+        self.assertEqual(self.province.ctl('rollup', 'verify', '--enterprise', device.enterprise, check=False).returncode, 1)
+        before = self.province.number(audited)
+        shown = self.province.ctl('rollup', 'repair', '--enterprise', device.enterprise, '--dry-run')
+        self.assertIn('2024-02-29', shown.stdout)
+        self.assertIn('month', shown.stdout)
+        self.assertEqual(self.province.number(audited), before)
+        self.assertEqual(self.province.ctl('rollup', 'verify', '--enterprise', device.enterprise, check=False).returncode, 1)
+        self.province.ctl('rollup', 'repair', '--enterprise', device.enterprise)
+        self.assertEqual(self.province.number(audited), before + 1)
+        self.agrees(device, sent)
+
     def test_sum_and_mean_over_the_end_of_a_year(self):
         device, sent, dice = self.stack.device(70, BASIC), {}, random.Random(70)
         instants = slots('2019-12-29 00:00', 6 * 96)

@@ -73,7 +73,8 @@ static int64_t differences(struct db *db, int32_t unit, bool repair)
     struct buf report = BUF_INIT;
     int64_t n = 0;
     OK(registry_open(db, &registry));
-    OK(rollup_verify(db, registry, unit, 0, clock_now(), repair, &report, &n));
+    OK(rollup_verify(db, registry, unit, 0, clock_now(), repair ? &(struct rollup_repair){NULL, NULL} : NULL, &report,
+                     &n));
     registry_close(&registry);
     buf_free(&report);
     return n;
@@ -366,6 +367,31 @@ START_TEST(verify_finds_and_repairs_accounts)
 }
 END_TEST
 
+START_TEST(verify_finds_and_repairs_months_and_own_coefficients)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10000), put(1, '2024-04-01 10:00', 5, 20000),"
+                   " put(1, '2024-04-02 10:00', 3, 100), put(1, '2024-03-04 08:00', 9, 0.5)"));
+    roll_up(db);
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    OK(db_exec(db, "UPDATE unit_energy_month SET tce = 9 WHERE ts = '2024-03-01' AND energy = '023300';"
+                   "UPDATE unit_consumption_month SET tce = 8 WHERE ts = '2024-03-01';"
+                   "DELETE FROM unit_energy_month WHERE ts = '2024-04-01' AND energy = '010104';"
+                   "INSERT INTO unit_energy_month VALUES (1, '2024-05-01', '023300', 1, '吨', 1, 1);"
+                   "INSERT INTO unit_consumption_month VALUES (1, '2024-05-01', 1, 1);"
+                   "UPDATE unit_coefficient SET value = 2"));
+    ck_assert_int_eq(differences(db, 1, false),
+                     6); /* the last makes 2 April differ, and so its month is not looked at */
+    ck_assert_int_eq(differences(db, 1, true), 6);
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    TEXT_IS(db, "0.5", "SELECT value FROM unit_coefficient");
+    TEXT_IS(db, "1.229 52.458",
+            "SELECT string_agg(trim_scale(tce)::text, ' ' ORDER BY ts) FROM unit_consumption_month");
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM unit_energy_month"), 3);
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(an_account_goes_with_its_last_reading)
 {
     struct db *db = open_db();
@@ -430,5 +456,6 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             a_changed_coefficient_of_base_data_marks_the_days_it_covers,
             an_import_of_coefficients_or_roles_changes_the_accounts,
             a_changed_coefficient_reaches_days_whose_readings_have_expired, verify_finds_and_repairs_accounts,
-            an_account_goes_with_its_last_reading, intensity_is_standard_coal_per_product_and_per_value,
+            verify_finds_and_repairs_months_and_own_coefficients, an_account_goes_with_its_last_reading,
+            intensity_is_standard_coal_per_product_and_per_value,
             only_periods_that_were_over_and_had_a_value_are_restated)

@@ -122,7 +122,7 @@ static void check_clean(struct bench *b)
 {
     struct buf report = BUF_INIT;
     int64_t differences = -1;
-    OK(rollup_verify(b->db, b->registry, b->unit->id, INT64_MIN / 2, INT64_MAX / 2, false, &report, &differences));
+    OK(rollup_verify(b->db, b->registry, b->unit->id, INT64_MIN / 2, INT64_MAX / 2, NULL, &report, &differences));
     ck_assert_msg(differences == 0, "%s", buf_str(&report));
     buf_free(&report);
 }
@@ -328,7 +328,8 @@ START_TEST(repair_puts_right_what_verify_finds)
     OK(db_exec(b.db, "UPDATE rollup_day SET total = '{7}'; DELETE FROM rollup_hour; UPDATE rollup_year SET n = '{5}'"));
     struct buf report = BUF_INIT;
     int64_t differences = 0;
-    OK(rollup_verify(b.db, b.registry, b.unit->id, INT64_MIN / 2, INT64_MAX / 2, true, &report, &differences));
+    OK(rollup_verify(b.db, b.registry, b.unit->id, INT64_MIN / 2, INT64_MAX / 2, &(struct rollup_repair){NULL, NULL},
+                     &report, &differences));
     ck_assert_int_eq(differences, 3);
     ck_assert_ptr_nonnull(strstr(buf_str(&report), "year"));
     buf_free(&report);

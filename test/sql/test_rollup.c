@@ -75,7 +75,7 @@ static int64_t differences(struct db *db, struct registry *registry)
 {
     int64_t n = 0;
     struct buf report = BUF_INIT;
-    OK(rollup_verify(db, registry, 1, 0, clock_now(), false, &report, &n));
+    OK(rollup_verify(db, registry, 1, 0, clock_now(), NULL, &report, &n));
     buf_free(&report);
     return n;
 }

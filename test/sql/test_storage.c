@@ -76,7 +76,7 @@ static int64_t verify(struct db *db)
     struct buf report = BUF_INIT;
     int64_t differences = -1;
     OK(registry_open(db, &registry));
-    OK(rollup_verify(db, registry, 1, instant("2026-01-01 00:00:00"), instant("2027-01-01 00:00:00"), false, &report,
+    OK(rollup_verify(db, registry, 1, instant("2026-01-01 00:00:00"), instant("2027-01-01 00:00:00"), NULL, &report,
                      &differences));
     registry_close(&registry);
     buf_free(&report);
