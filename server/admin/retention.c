@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-static const struct db_stmt DUE = {"storage.due", "SELECT part, tbl, upper_ts, bytes FROM storage_due($1, $2)"};
+static const struct db_stmt DUE = {"storage.due", "SELECT part, tbl, upper_ts, bytes, held FROM storage_due($1, $2)"};
 static const struct db_stmt DROP = {"storage.drop", "SELECT storage_drop($1, $2)"};
 
 int64_t retention_cutoff(int64_t keep_ms)
@@ -89,7 +89,10 @@ static RESULT drop_all(struct run *run, const char *kind, const struct db_rows *
                                       .until = db_get_time(rows, i, 2),
                                       .bytes = db_get_int(rows, i, 3),
                                       .held = held};
-        if (strcmp(stuck, step.table) == 0) {
+        snprintf(held, sizeof held, "%s", db_get_text(rows, i, 4));
+        if (*held) {
+            /* told as it is */
+        } else if (strcmp(stuck, step.table) == 0) {
             snprintf(held, sizeof held, "after an older one");
         } else if (!run->dry_run) {
             TRY(drop(run, &step, held, sizeof held));

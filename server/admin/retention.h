@@ -2,9 +2,9 @@
  *
  * For:    the housekeeping thread (daily), nhjcctl storage expire.
  * Rules:  sql/README.md "Retention". What is waited for by an upload waits at most LOCK_TIMEOUT; a partition that is in
- * use then, or must stay (readings not rolled up, uploads not forwarded), is told and left for the next time, with all
- * younger ones of its table. Errors: those of db. What was dropped before an error stays dropped. Thread: as the
- * connection. Units: milliseconds. */
+ * use then, or must stay (readings not rolled up, late history, uploads not forwarded), is told and left for the next
+ * time, with all younger ones of its table. Errors: those of db. What was dropped before an error stays dropped.
+ * Thread: as the connection. Units: milliseconds. */
 #ifndef NHJC_ADMIN_RETENTION_H
 #define NHJC_ADMIN_RETENTION_H
 

@@ -89,10 +89,11 @@ static const struct option_row ROWS[] = {
     NUMBER(partitions_ahead, OPT_INT, "3", 1, 60, "months of partitions made ahead"),
     DURATION("outbox_keep", outbox_keep_ms, "7d", 0, 3650 * DAYS, "forwarded entries and messages are kept this long"),
     DURATION(
-        "retention_raw", retention_raw_ms, "20y", 31 * DAYS, 100 * YEARS,
-        "readings are kept this long, what they add up to for ever; later ones for a time that is over count no more"),
-    DURATION("retention_payload", retention_payload_ms, "3y", 31 * DAYS, 100 * YEARS,
-             "uploads as they arrived and their findings are kept this long; receipts for ever"),
+        "retention_raw", retention_raw_ms, "5y", DAYS, 100 * YEARS,
+        "readings are kept this long, what they add up to for ever; later ones for a time that is over count no more; "
+        "whole months go"),
+    DURATION("retention_payload", retention_payload_ms, "3y", DAYS, 100 * YEARS,
+             "uploads as they arrived and their findings are kept this long, receipts for ever; whole months go"),
     DURATION("retention_audit", retention_audit_ms, "3y", 184 * DAYS, 100 * YEARS,
              "the audit log is kept this long, six months at least"),
 

@@ -139,12 +139,20 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
                             AND CASE WHEN s.key LIKE 'made:%' THEN s.value::timestamptz > cutoff END))
 $$;
 
--- Partitions of a kind whose time is over before `cutoff`, oldest first.
+-- Partitions of a kind whose time is over before `cutoff`, oldest first. held: why the oldest of those that may not go has
+-- to wait; without it one reading of 2010 would keep all readings longer, and nobody would know.
+DROP FUNCTION IF EXISTS storage_due(text, timestamptz);
 CREATE OR REPLACE FUNCTION storage_due(of_kind text, cutoff timestamptz)
-RETURNS TABLE (part text, tbl text, upper_ts timestamptz, bytes bigint)
+RETURNS TABLE (part text, tbl text, upper_ts timestamptz, bytes bigint, held text)
 LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
-    SELECT p.part, p.tbl, p.upper_ts, p.bytes FROM storage_partitions() p
-    WHERE storage_kind(p.tbl) = of_kind AND p.upper_ts <= (SELECT storage_until(of_kind, cutoff)) ORDER BY p.upper_ts, p.tbl
+    WITH p AS MATERIALIZED (SELECT * FROM storage_partitions() s WHERE storage_kind(s.tbl) = of_kind AND s.upper_ts <= cutoff),
+    edge AS MATERIALIZED (SELECT storage_until(of_kind, cutoff) AS at)
+    SELECT d.* FROM (
+        SELECT p.part, p.tbl, p.upper_ts, p.bytes, '' FROM p, edge WHERE p.upper_ts <= edge.at
+        UNION ALL
+        (SELECT p.part, p.tbl, p.upper_ts, p.bytes, 'late history is kept longer and younger ones wait' FROM p, edge
+         WHERE p.upper_ts > edge.at ORDER BY p.upper_ts LIMIT 1)) d
+    ORDER BY d.upper_ts, d.tbl
 $$;
 
 -- Remembers the last reading of every register in a partition (of the month that begins at lower_ts) that is about to

@@ -3,6 +3,7 @@
 #include "dbtest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/retention.h"
@@ -308,7 +309,8 @@ START_TEST(history_is_kept_as_long_as_live_readings_and_what_is_younger_waits)
     readings(db, "2016-02-29 00:00:00", 3);
     roll_up(db);
     struct told t = expire(db, false);
-    ck_assert_str_eq(t.text, "upload_finding_202601 upload_payload_202601 ");
+    ck_assert_str_eq(t.text, "reading_frame_201602:late history is kept longer and younger ones wait "
+                             "upload_finding_202601 upload_payload_202601 ");
     ck_assert(THERE(db, "reading_frame_201602"));
     readings(db, "2016-02-29 03:00:00", 2); /* the rest of the import changes exactly what it touches */
     roll_up(db);
@@ -396,6 +398,49 @@ START_TEST(every_partition_made_has_settings_for_autovacuum)
 }
 END_TEST
 
+START_TEST(receipts_of_the_last_month_are_found_without_reading_all)
+{
+    struct db *db = open_db();
+    OK(db_exec(
+        db, "INSERT INTO receipt SELECT 1, gen_random_uuid(), g, '2026-01-01'::timestamptz + g * interval '1 minute',"
+            " '' FROM generate_series(1, 100000) g; ANALYZE receipt; SET plan_cache_mode = force_generic_plan;"
+            "CREATE FUNCTION plan() RETURNS text LANGUAGE plpgsql AS $$ DECLARE l text; p text := ''; BEGIN FOR l IN"
+            " EXPLAIN SELECT count(*) FROM receipt WHERE received_at >= '2026-03-09' LOOP p := p || l; END LOOP;"
+            " RETURN p; END $$"));
+    ck_assert_int_eq(NUMBER(db, "SELECT (plan() LIKE '%receipt_0_received_at_idx%')::integer"), 1);
+    db_close(&db);
+}
+END_TEST
+
+/* The text of a step, to apply it again where what it repairs has been brought back. */
+static void apply(struct db *db, const char *file)
+{
+    char path[512], text[8192];
+    snprintf(path, sizeof path, "%s/sql/%s", getenv("NHJC_SOURCE_DIR"), file);
+    FILE *f = fopen(path, "re");
+    ck_assert_msg(f != NULL, "%s", path);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    OK(db_exec(db, text));
+}
+
+START_TEST(partitions_made_by_an_upgrade_get_settings_for_autovacuum)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "CREATE TABLE unit_energy_day_2015 PARTITION OF unit_energy_day FOR VALUES FROM ('2015-01-01 +8') TO"
+                   " ('2016-01-01 +8')")); /* as step 0011 makes them beside those of rollup_day */
+    apply(db, "0018_partition_settings.sql");
+    ck_assert_int_eq(NUMBER(db,
+                            "SELECT count(*) FROM storage_partitions() p JOIN pg_class c ON c.relname = p.part WHERE"
+                            " array_to_string(c.reloptions, ', ') IS DISTINCT FROM (SELECT array_to_string("
+                            "array_agg(replace(o, ' = ', '=') ORDER BY n), ', ') FROM regexp_split_to_table("
+                            "partition_settings(p.tbl), ', *') WITH ORDINALITY x (o, n))"
+                            " AND p.part = 'unit_energy_day_2015'"),
+                     0);
+    db_close(&db);
+}
+END_TEST
+
 DBTEST_MAIN("storage", fresh, partitions_are_dropped_whole_and_only_when_their_last_instant_is_past,
             a_dry_run_tells_and_drops_nothing, readings_not_yet_rolled_up_stay_and_so_do_younger_ones,
             uploads_that_wait_to_be_forwarded_keep_their_payload, a_destination_that_is_gone_keeps_no_payload,
@@ -407,4 +452,5 @@ DBTEST_MAIN("storage", fresh, partitions_are_dropped_whole_and_only_when_their_l
             history_is_kept_as_long_as_live_readings_and_what_is_younger_waits,
             nothing_expires_while_rollups_are_computed, what_does_not_belong_is_found,
             the_horizon_ends_at_the_first_gap, growth_is_what_the_partitions_of_the_last_month_hold,
-            every_partition_made_has_settings_for_autovacuum)
+            every_partition_made_has_settings_for_autovacuum, receipts_of_the_last_month_are_found_without_reading_all,
+            partitions_made_by_an_upgrade_get_settings_for_autovacuum)

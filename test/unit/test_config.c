@@ -55,6 +55,19 @@ START_TEST(limits_are_those_of_the_contract_when_the_file_says_nothing)
 }
 END_TEST
 
+START_TEST(readings_are_kept_five_years_and_a_relay_station_keeps_days)
+{
+    struct config c = loaded("");
+    int64_t day = INT64_C(86400000);
+    ck_assert_int_eq(c.retention_raw_ms, 5 * 366 * day);
+    ck_assert_int_eq(c.retention_payload_ms, 3 * 366 * day);
+    config_free(&c);
+    c = loaded("retention_raw = 1d\nretention_payload = 1d\n");
+    ck_assert_int_eq(c.retention_raw_ms, day);
+    config_free(&c);
+}
+END_TEST
+
 START_TEST(no_crl_file_means_no_revocation_check)
 {
     struct config c = loaded("ca_file = ca.pem\n");
@@ -102,7 +115,8 @@ START_TEST(what_a_row_cannot_say_is_checked_too)
     refused("workers = 0\n", "workers");
     refused("body_bytes = 600M\n", "body_memory");
     refused("retention_audit = 183d\n", "retention_audit"); /* six months at least */
-    refused("retention_raw = 1d\n", "retention_raw");
+    refused("retention_raw = 23h\n", "retention_raw");
+    refused("retention_payload = 23h\n", "retention_payload");
     refused("no_such_option = 1\n", "no_such_option");
 }
 END_TEST
@@ -201,7 +215,8 @@ START_TEST(the_sample_is_a_valid_file)
 }
 END_TEST
 
-UNIT_MAIN("config", limits_are_those_of_the_contract_when_the_file_says_nothing, no_crl_file_means_no_revocation_check,
+UNIT_MAIN("config", limits_are_those_of_the_contract_when_the_file_says_nothing,
+          readings_are_kept_five_years_and_a_relay_station_keeps_days, no_crl_file_means_no_revocation_check,
           a_destination_inherits_our_code_and_name, what_a_row_cannot_say_is_checked_too,
           more_destinations_than_ingest_can_serve_are_refused, the_clock_offset_has_sign_and_unit,
           a_server_needs_certificate_key_and_ca, a_reload_names_what_needs_a_restart, the_sample_is_a_valid_file)
