@@ -14,8 +14,8 @@ once=
 while [ $# -gt 0 ]; do
     case $1 in
     --data)
-        [ $# -ge 2 ] || { echo "demo.sh: --data needs a file" >&2; exit 2; }
-        [ -r "$2" ] || { echo "demo.sh: cannot read $2" >&2; exit 2; }
+        [ $# -ge 2 ] || { echo "demo.sh: --data 后须有文件 / --data needs a file" >&2; exit 2; }
+        [ -r "$2" ] || { echo "demo.sh: 无法读取 / cannot read $2" >&2; exit 2; }
         data=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
         shift
         ;;
@@ -83,11 +83,11 @@ quietly() { # WHAT COMMAND…: its output only on a terminal, or when it fails
     what=$1
     shift
     if [ -n "$terminal" ]; then
-        "$@" || { echo "demo.sh: $what failed" >&2; exit 1; }
+        "$@" || { echo "demo.sh: 失败 / failed: $what" >&2; exit 1; }
         return
     fi
     output=$(mktemp)
-    "$@" >"$output" 2>&1 || { cat "$output" >&2; rm -f "$output"; echo "demo.sh: $what failed" >&2; exit 1; }
+    "$@" >"$output" 2>&1 || { cat "$output" >&2; rm -f "$output"; echo "demo.sh: 失败 / failed: $what" >&2; exit 1; }
     rm -f "$output"
 }
 
@@ -192,7 +192,7 @@ collect_devices() {
     sims=
     if [ -n "$failed" ]; then
         cat "$dir"/sim/*.log >&2
-        echo "demo.sh: a simulator failed" >&2
+        echo "demo.sh: 模拟端设备失败 / a simulator failed" >&2
         exit 1
     fi
 }
@@ -216,7 +216,7 @@ wait_for_the_rest() {
     while :; do
         if ctl wait --timeout 0 >/dev/null 2>&1 &&
             "$NHJC_BIN/nhjcctl" -c "$NHJC_UPPER_CONF" wait --timeout 0 >/dev/null 2>&1; then break; fi
-        [ "$(($(now_ms) - begin))" -lt 1800000 ] || { echo "demo.sh: not done within half an hour" >&2; exit 1; }
+        [ "$(($(now_ms) - begin))" -lt 1800000 ] || { echo "demo.sh: 半小时内未完成 / not done within half an hour" >&2; exit 1; }
         poll
     done
     show_progress

@@ -31,7 +31,7 @@ usage() {
 prepare() {
     [ ! -e "$top/etc/packages.sh" ] || sh "$top/etc/packages.sh" run
     if [ ! -x "$bin/nhjcd" ] || [ ! -x "$bin/nhjcctl" ]; then
-        [ "$bin" = "$top/build/bin" ] || fail "no nhjcd in $bin"
+        [ "$bin" = "$top/build/bin" ] || fail "没有程序 / no nhjcd in $bin"
         [ ! -e "$top/etc/packages.sh" ] || sh "$top/etc/packages.sh" build
         sh "$top/etc/build.sh" default nhjcd nhjcctl nhjc-sim >&2
     fi
@@ -42,7 +42,7 @@ find_postgres() {
     if [ -z "$pg_bin" ]; then
         for d in /usr/lib/postgresql/*/bin; do [ ! -x "$d/initdb" ] || pg_bin=$d; done
     fi
-    [ -n "$pg_bin" ] || fail "no PostgreSQL server is installed"
+    [ -n "$pg_bin" ] || fail "未安装PostgreSQL / no PostgreSQL server is installed"
     pg_owner=
     if [ "$(id -u)" = 0 ]; then # PostgreSQL refuses to run as root
         pg_owner=nobody
@@ -81,7 +81,7 @@ remembered_folder() { # FILE TEMPLATE: sets $folder
         echo "$folder" >"$dir/$1"
     fi
     mkdir -p "$folder"
-    [ "$(stat -c %u "$folder")" = "$(id -u)" ] || fail "$folder belongs to somebody else"
+    [ "$(stat -c %u "$folder")" = "$(id -u)" ] || fail "文件夹属于他人 / $folder belongs to somebody else"
     chmod 711 "$folder"
 }
 
@@ -99,9 +99,9 @@ make_folders() {
 }
 
 open_folders() {
-    [ -d "$dir" ] || fail "no such folder: $dir"
+    [ -d "$dir" ] || fail "没有此文件夹 / no such folder: $dir"
     dir=$(cd "$dir" && pwd -P)
-    [ -e "$dir/run.path" ] || fail "$dir was not made by stack.sh up"
+    [ -e "$dir/run.path" ] || fail "不是stack.sh up建立的 / $dir was not made by stack.sh up"
     run=$(cat "$dir/run.path")
     pg=$dir/pg
     [ ! -e "$dir/pg.path" ] || pg=$(cat "$dir/pg.path")
@@ -185,7 +185,7 @@ init_db() {
     [ -z "$pg_owner" ] || chown "$pg_owner" "$pg/$1"
     # The invoking user is the superuser of this private cluster; whoever reaches its socket folder (0700) is trusted.
     as_postgres "$pg_bin/initdb" -D "$pg/$1/data" -U "$(id -un)" -A trust -E UTF8 --locale=C.UTF-8 >"$dir/initdb.log" 2>&1 ||
-        { cat "$dir/initdb.log" >&2; fail "initdb failed"; }
+        { cat "$dir/initdb.log" >&2; fail "建立数据库失败 / initdb failed"; }
     write_postgres_conf "$pg/$1/data/postgresql.conf" "$run/pg-$1"
 }
 
@@ -202,7 +202,7 @@ start_db() {
     chmod 700 "$run/pg-$1"
     [ -z "$pg_owner" ] || chown "$pg_owner" "$run/pg-$1"
     as_postgres "$pg_bin/pg_ctl" -D "$pg/$1/data" -l "$pg/$1/log" -s -w -t 120 start >&2 </dev/null 9>&- ||
-        { tail -n 20 "$pg/$1/log" >&2 || true; fail "the database of $1 does not start"; }
+        { tail -n 20 "$pg/$1/log" >&2 || true; fail "数据库无法启动 / the database of $1 does not start"; }
 }
 
 make_db() {
@@ -229,7 +229,7 @@ kill_db() {
     # shellcheck disable=SC2086 # a list of numbers
     kill -9 "$postmaster" $children 2>/dev/null || true
     for pid in $postmaster $children; do
-        wait_gone "$pid" 10 || fail "the database of $1 does not die"
+        wait_gone "$pid" 10 || fail "数据库无法终止 / the database of $1 does not die"
     done
 }
 
@@ -326,7 +326,7 @@ start_server() { # NAME
         choices=$((choices - 1))
         if [ -z "$chosen" ] || [ "$choices" = 0 ] || ! tail -n 5 "$dir/$1/log" | grep -qi 'address already in use'; then
             tail -n 5 "$dir/$1/log" >&2
-            fail "nhjcd of $1 does not start, see $dir/$1/log"
+            fail "服务器无法启动，见日志 / nhjcd of $1 does not start, see $dir/$1/log"
         fi
         sed -i "s/^listen_port = .*/listen_port = 0/" "$conf"
     done
@@ -338,7 +338,7 @@ stop_server() { # NAME
     pid=$(server_pid "$1")
     if [ -n "$pid" ]; then
         kill -TERM "$pid"
-        wait_gone "$pid" 120 || fail "nhjcd of $1 does not stop, see $dir/$1/log"
+        wait_gone "$pid" 120 || fail "服务器无法停止，见日志 / nhjcd of $1 does not stop, see $dir/$1/log"
     fi
     rm -f "$dir/$1/pid"
 }
@@ -347,7 +347,7 @@ kill_server() { # NAME
     pid=$(server_pid "$1")
     if [ -n "$pid" ]; then
         kill -9 "$pid"
-        wait_gone "$pid" 10 || fail "nhjcd of $1 does not die"
+        wait_gone "$pid" 10 || fail "服务器无法终止 / nhjcd of $1 does not die"
     fi
     rm -f "$dir/$1/pid"
 }
@@ -359,7 +359,7 @@ certificate() { # WORD NAME TITLE
 }
 
 migrate() { # CONF
-    "$bin/nhjcctl" -c "$1" db migrate >"$dir/migrate.log" 2>&1 || { cat "$dir/migrate.log" >&2; fail "db migrate failed"; }
+    "$bin/nhjcctl" -c "$1" db migrate >"$dir/migrate.log" 2>&1 || { cat "$dir/migrate.log" >&2; fail "数据库升级失败 / db migrate failed"; }
 }
 
 # The CA comes before the servers, whose configurations need its certificates and each other's ports: a small
@@ -435,7 +435,7 @@ up() {
     make_folders
     [ ! -d "$dir/upper" ] || with_upper=1
     if [ -n "$with_upper" ] && [ ! -d "$dir/upper" ] && [ -e "$dir/province/nhjcd.conf" ]; then
-        fail "$dir was made without --upper: down --purge it first"
+        fail "建立时没有--upper，请先清除 / $dir was made without --upper: down --purge it first"
     fi
     [ -z "$with_upper" ] || mkdir -p "$dir/upper"
     # Nothing stays behind when something fails.
@@ -461,7 +461,7 @@ stop_all() {
 }
 
 down() {
-    [ -e "$dir/run.path" ] || { [ -n "$purge" ] || echo "stack.sh: nothing was up in $dir" >&2; return 0; }
+    [ -e "$dir/run.path" ] || { [ -n "$purge" ] || echo "stack.sh: 没有在运行 / nothing was up in $dir" >&2; return 0; }
     find_postgres
     lock_folder
     [ -e "$dir/run.path" ] || return 0 # another down was faster
@@ -491,7 +491,7 @@ one_part() { # VERB
     find_postgres
     open_folders
     lock_folder
-    [ -d "$dir/$part" ] || fail "$dir has no $part"
+    [ -d "$dir/$part" ] || fail "没有该平台 / $dir has no $part"
     case $1 in
     start-server) start_server "$part" ;;
     stop-server) stop_server "$part" ;;
