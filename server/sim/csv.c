@@ -84,7 +84,7 @@ static RESULT read_stream(FILE *f, const char *path, size_t max, struct buf *out
     while ((n = fread(block, 1, sizeof block, f)) > 0) {
         buf_append(out, block, n);
         if (out->len > max) {
-            return result_error(ERR_SENDER, 0, "%s: larger than %zu bytes", path, max);
+            return result_error(ERR_SENDER, 0, "%s: 文件过大 / larger than %zu bytes", path, max);
         }
     }
     if (ferror(f)) {
@@ -125,7 +125,7 @@ RESULT csv_read_file(const char *path, size_t max, struct buf *text)
         buf_consume(text, 3);
     }
     if (text->len && memchr(text->data, 0, text->len)) {
-        return result_error(ERR_SENDER, 0, "%s: not a text file", path);
+        return result_error(ERR_SENDER, 0, "%s: 不是文本文件 / not a text file", path);
     }
     return RESULT_OK;
 }

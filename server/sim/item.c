@@ -70,13 +70,15 @@ static RESULT override_line(struct sim_items *items, const char *path, int numbe
     char *cell[5], code[DATACODE_LEN + 1];
     size_t n = csv_split(line, cell, ARRAY_LEN(cell));
     if (n < 3 || !datacode_parse(cell[1], strlen(cell[1]), code)) {
-        return result_error(ERR_SENDER, 0,
-                            "%s line %d: wanted column,dataCode,aggregation,name,unit with a data code of 16 "
-                            "digits",
-                            path, number);
+        return result_error(
+            ERR_SENDER, 0,
+            "%s 第%d行格式错误 / line %d: wanted column,dataCode,aggregation,name,unit with a data code of 16 "
+            "digits",
+            path, number, number);
     }
     if (!aggregation_known(cell[2])) {
-        return result_error(ERR_SENDER, 0, "%s line %d: aggregation is sum, mean or counter", path, number);
+        return result_error(ERR_SENDER, 0, "%s 第%d行的汇总方式错误 / line %d: aggregation is sum, mean or counter",
+                            path, number, number);
     }
     for (size_t i = 0; i < items->count; i++) {
         if (strcmp(items->at[i].column, cell[0]) == 0) {

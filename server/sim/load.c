@@ -512,7 +512,8 @@ RESULT load_run(const struct sim_options *options, struct buf *json)
     o.period = o.period ? o.period : 60;
     struct load l = {.options = &o, .items = o.items ? atoi(o.items) : 100};
     if (l.items < 1 || l.items > 99 * 99) {
-        return result_error(ERR_SENDER, 0, "--items of --load is a number from 1 to 9801");
+        return result_error(ERR_SENDER, 0,
+                            "--load 的 --items 为 1 至 9801 / --items of --load is a number from 1 to 9801");
     }
     TRY(raise_open_files(o.devices));
     random_hex(l.run, 8);

@@ -56,7 +56,9 @@ static RESULT seal_bytes(const struct sim_form *form, const void *bytes, size_t 
         return RESULT_OK;
     }
     if (!form->key_len) {
-        return result_error(ERR_SENDER, 0, "encryption needs a secretKey, and the registration gave none");
+        return result_error(
+            ERR_SENDER, 0,
+            "平台注册时未给密钥，无法加密 / encryption needs a secretKey, and the registration gave none");
     }
     return envelope_encrypt(form->cipher, form->key, form->key_len, bytes, n, content);
 }

@@ -54,6 +54,8 @@ static const struct row ROWS[] = {
     {"print-enterprises", NUMBER, AT(print_enterprises), 1, 999999},
     {"speed", SPEED, AT(speed), 0, 0},
     {"rate", RATE, AT(rate), 0, 0},
+    {"heartbeat", NUMBER, AT(heartbeat), 0, 86400},
+    {"drop-head", FLAG, AT(drop_head), 0, 0},
     {"again", FLAG, AT(again), 0, 0},
     {"json", FLAG, AT(json), 0, 0},
     {"print-csv", FLAG, AT(print_csv), 0, 0},
@@ -64,7 +66,7 @@ static const struct row ROWS[] = {
 
 const char *sim_options_usage(void)
 {
-    return "nhjc-sim: an end device to try the platform with (server/sim/README.md has every option)\n"
+    return "nhjc-sim: 模拟端设备 / an end device to try the platform with (server/sim/README.md has every option)\n"
            "\n"
            "  nhjc-sim --url https://HOST:PORT --ca FILE --cert FILE --key FILE --enterprise CODE\n"
            "           (--csv FILE | --shape steel|glass|office) [--spool DIR] [--speed N|max] [--per-upload N]\n"
@@ -146,18 +148,19 @@ static RESULT parse_argument(int argc, char **argv, int *i, struct sim_options *
     size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
     const struct row *row = len > 2 && strncmp(arg, "--", 2) == 0 ? find_row(arg + 2, len - 2) : NULL;
     if (!row) {
-        return result_error(ERR_SENDER, 0, "unknown argument '%s'; --help shows the options", arg);
+        return result_error(ERR_SENDER, 0, "未知参数 / unknown argument '%s'; --help shows the options", arg);
     }
     if (row->kind == FLAG) {
         *(bool *)((char *)o + row->offset) = true;
-        return equals ? result_error(ERR_SENDER, 0, "--%s takes no value", row->name) : RESULT_OK;
+        return equals ? result_error(ERR_SENDER, 0, "--%s 不带值 / --%s takes no value", row->name, row->name)
+                      : RESULT_OK;
     }
     const char *value = equals ? equals + 1 : *i + 1 < argc ? argv[++*i] : NULL;
     if (!value) {
-        return result_error(ERR_SENDER, 0, "--%s needs a value", row->name);
+        return result_error(ERR_SENDER, 0, "--%s 缺少值 / --%s needs a value", row->name, row->name);
     }
     if (!set_value(row, value, o)) {
-        return result_error(ERR_SENDER, 0, "--%s: '%s' is not possible", row->name, value);
+        return result_error(ERR_SENDER, 0, "--%s: '%s' 无效 / is not possible", row->name, value);
     }
     return RESULT_OK;
 }
@@ -179,6 +182,7 @@ static void set_defaults(struct sim_options *o)
                               .retry_max = 30000,
                               .timeout = 30,
                               .progress = 5,
+                              .heartbeat = 60,
                               .devices = 16,
                               .parallel = 8,
                               .seconds = 10};
@@ -190,7 +194,8 @@ static RESULT check_upload(const struct sim_options *o)
     static const char *const names[] = {"url", "ca", "cert", "key", "enterprise"};
     for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
         if (!needed[i]) {
-            return result_error(ERR_SENDER, 0, "--%s is missing; --help shows the options", names[i]);
+            return result_error(ERR_SENDER, 0, "缺少 --%s / --%s is missing; --help shows the options", names[i],
+                                names[i]);
         }
     }
     return RESULT_OK;
@@ -206,10 +211,10 @@ static RESULT check(struct sim_options *o)
     }
     if (o->load) {
         return o->url && o->ca && o->pki ? RESULT_OK
-                                         : result_error(ERR_SENDER, 0, "--load needs --url, --ca and --pki");
+                                         : result_error(ERR_SENDER, 0, "缺少参数 / --load needs --url, --ca and --pki");
     }
     if (!o->csv == !o->shape) {
-        return result_error(ERR_SENDER, 0, "give either --csv FILE or --shape NAME");
+        return result_error(ERR_SENDER, 0, "--csv 与 --shape 须选其一 / give either --csv FILE or --shape NAME");
     }
     return o->print_csv || o->print_items ? RESULT_OK : check_upload(o);
 }

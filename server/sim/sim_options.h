@@ -21,9 +21,10 @@ struct sim_options {
     int64_t from, to; /* unix microseconds; INT64_MIN, INT64_MAX: open */
     int64_t period, per_upload, retry_min, retry_max, give_up, timeout, progress;
     int64_t devices, parallel, seconds, print_enterprises;
-    double speed; /* times real time; 0: as fast as possible */
-    double rate;  /* --load: uploads per second in all; 0: no limit */
-    bool again, json, print_csv, print_items, load, help;
+    double speed;      /* times real time; 0: as fast as possible */
+    double rate;       /* --load: uploads per second in all; 0: no limit */
+    int64_t heartbeat; /* seconds, with a clock (speed); 0: none */
+    bool again, drop_head, json, print_csv, print_items, load, help;
 };
 
 RESULT sim_options_parse(int argc, char **argv, struct sim_options *options);

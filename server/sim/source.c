@@ -60,11 +60,13 @@ static RESULT add_row(struct sim_source *s, const struct sim_source_options *o, 
     char *time;
     csv_split(line, &time, 1);
     if (!parse_time(time, &row.ts)) {
-        return result_error(ERR_SENDER, 0, "%s line %zu: the first column is not a time yyyy-MM-dd HH:mm[:ss]", o->csv,
-                            number);
+        return result_error(ERR_SENDER, 0,
+                            "%s 第%zu行首列不是时间 / line %zu: the first column is not a time yyyy-MM-dd HH:mm[:ss]",
+                            o->csv, number, number);
     }
     if (s->slots && row.ts <= s->rows[s->slots - 1].ts) {
-        return result_error(ERR_SENDER, 0, "%s line %zu: not later than the line before it", o->csv, number);
+        return result_error(ERR_SENDER, 0, "%s 第%zu行的时间不晚于上一行 / line %zu: not later than the line before it",
+                            o->csv, number, number);
     }
     if (row.ts < o->from || row.ts >= o->to) {
         return RESULT_OK;
@@ -87,8 +89,9 @@ static RESULT read_header(struct sim_source *s, const struct sim_source_options 
     }
     mem_free(columns);
     return ok ? RESULT_OK
-              : result_error(ERR_SENDER, 0, "%s: the header line needs a time column and 1 to %d items", o->csv,
-                             CSV_MAX_CELLS - 1);
+              : result_error(ERR_SENDER, 0,
+                             "%s: 表头须有时间列和采集项列 / the header line needs a time column and 1 to %d items",
+                             o->csv, CSV_MAX_CELLS - 1);
 }
 
 static int32_t smallest_step(const struct sim_source *s)
@@ -135,7 +138,7 @@ static RESULT open_shape(struct sim_source *s, const struct sim_source_options *
 {
     s->shape = shape_find(o->shape);
     if (!s->shape) {
-        return result_error(ERR_SENDER, 0, "no shape '%s'; there are %s", o->shape, shape_names());
+        return result_error(ERR_SENDER, 0, "没有这种负荷曲线 / no shape '%s'; there are %s", o->shape, shape_names());
     }
     struct civil begin = {.year = 2024, .month = 1, .day = 1}, end = {.year = 2025, .month = 1, .day = 1};
     int64_t from = o->from == INT64_MIN ? caltime_instant(&begin) : o->from;
@@ -157,8 +160,10 @@ static RESULT check_codes(const struct sim_source *s)
     for (size_t i = 1; i < s->items.count; i++) {
         for (size_t k = 0; k < i; k++) {
             if (strcmp(item[i].data_code, item[k].data_code) == 0) {
-                return result_error(ERR_SENDER, 0, "%s: columns %s and %s have the same data code %s; give --items",
-                                    s->label, item[k].column, item[i].column, item[i].data_code);
+                return result_error(
+                    ERR_SENDER, 0,
+                    "%s: 两列的组合编码相同 / columns %s and %s have the same data code %s; give --items", s->label,
+                    item[k].column, item[i].column, item[i].data_code);
             }
         }
     }
@@ -181,9 +186,10 @@ static RESULT open_parts(struct sim_source *s, const struct sim_source_options *
 {
     TRY(o->csv ? open_csv(s, o) : open_shape(s, o));
     if (s->period < 60 || s->period > 86400 || 86400 % s->period != 0) {
-        return result_error(ERR_SENDER, 0,
-                            "%s: a step of %d seconds does not divide a day (60 to 86400); give --period", s->label,
-                            s->period);
+        return result_error(
+            ERR_SENDER, 0,
+            "%s: 时间间隔不能整除一天 / a step of %d seconds does not divide a day (60 to 86400); give --period",
+            s->label, s->period);
     }
     s->cells = mem_array(s->items.count, sizeof *s->cells);
     if (o->items_file) {

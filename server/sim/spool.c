@@ -46,7 +46,8 @@ struct spool {
 
 static RESULT disk_error(const struct spool *s, const char *what)
 {
-    return result_error(ERR_INTERNAL, 0, "spool %s: %s: %s", s->dir, what, strerror(errno));
+    enum err_kind kind = errno == ENOSPC || errno == EDQUOT ? ERR_TRANSIENT : ERR_INTERNAL;
+    return result_error(kind, 0, "缓存目录 / spool %s: %s: %s", s->dir, what, strerror(errno));
 }
 
 static char *path_of(const struct spool *s, const char *name)
@@ -167,7 +168,8 @@ static RESULT load_header(struct spool *s, const struct spool_record *r)
     s->next_number = (uint64_t)number_field(r, "next", 1);
     spool_record_field(r, "owner", owner, sizeof owner);
     if (strcmp(owner, s->owner) != 0) {
-        return result_error(ERR_CONFLICT, 0, "spool %s belongs to %s, not to %s", s->dir, owner, s->owner);
+        return result_error(ERR_CONFLICT, 0, "缓存目录属于另一设备 / spool %s belongs to %s, not to %s", s->dir, owner,
+                            s->owner);
     }
     return RESULT_OK;
 }
@@ -327,7 +329,8 @@ static RESULT open_files(struct spool *s, size_t *cut)
         return disk_error(s, "lock");
     }
     if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
-        return result_error(ERR_CONFLICT, 0, "spool %s is in use by another process", s->dir);
+        return result_error(ERR_CONFLICT, 0, "缓存目录正被另一进程使用 / spool %s is in use by another process",
+                            s->dir);
     }
     s->fd = open_in(s, "journal", O_RDWR | O_CREAT);
     if (s->fd < 0) {
@@ -473,6 +476,13 @@ static bool rename_in(const struct spool *s, const char *from_name, const char *
     return ok;
 }
 
+static void remove_in(const struct spool *s, const char *name)
+{
+    char *path = path_of(s, name);
+    unlink(path);
+    mem_free(path);
+}
+
 static RESULT shorten(struct spool *s)
 {
     struct spool fresh = {.dir = s->dir, .fd = open_in(s, "journal.new", O_RDWR | O_CREAT | O_TRUNC)};
@@ -488,6 +498,9 @@ static RESULT shorten(struct spool *s)
         r = sync_dir(s);
     }
     close(fresh.fd);
+    if (!result_ok(r)) {
+        remove_in(s, "journal.new"); /* on a full disk it is in the way of what matters */
+    }
     while (spool_pending(&fresh)) {
         drop_first(&fresh);
     }
@@ -518,7 +531,8 @@ RESULT spool_done(struct spool *spool, int code)
     drop_first(spool);
     bool empty = spool_pending(spool) == 0;
     bool sparse = spool->size > SHORTEN_LIVE && spool->live < spool->size / 4;
-    return (empty && spool->size > SHORTEN_EMPTY) || sparse ? shorten(spool) : RESULT_OK;
+    r = (empty && spool->size > SHORTEN_EMPTY) || sparse ? shorten(spool) : RESULT_OK;
+    return r.kind == ERR_TRANSIENT ? RESULT_OK : r; /* the message is done; shortening waits for room */
 }
 
 /* ---------------------------------------------------------------- state beside the journal */

@@ -7,8 +7,8 @@
  * Ids:    unique for ever: random per spool, numbered, random per message, so that even a spool that lost its end
  *         never uses an id again.
  * Owner:  spool_close. Texts of a message belong to the spool until it is done.
- * Errors: INTERNAL: the disk; CONFLICT: in use, or of another enterprise or device.
- * Thread: one at a time. */
+ * Errors: TRANSIENT: the disk is full, nothing has changed, try again; INTERNAL: the disk; CONFLICT: in use, or of
+ * another enterprise or device. Thread: one at a time. */
 #ifndef NHJC_SIM_SPOOL_H
 #define NHJC_SIM_SPOOL_H
 

@@ -48,37 +48,51 @@ static const char *grouped(int64_t n, char out[32])
     return out;
 }
 
+/* Of all readings this run has to deliver; 0..100. */
+static int percent(const struct sim_stats *stats)
+{
+    int64_t all = stats->readings + stats->spool_readings + stats->left;
+    return all > 0 ? (int)(stats->readings * 100 / all) : 0;
+}
+
 void sim_stats_line(const struct sim_stats *stats, struct buf *out)
 {
-    char date[CALTIME_TEXT] = "-", readings[32], uploads[32], per_second[32], spool[32];
+    char date[CALTIME_TEXT] = "-", readings[32], per_second[32], spool[32];
     if (stats->position != INT64_MIN) {
         caltime_format(stats->position, date);
         date[16] = '\0';
     }
-    buf_printf(out, "%s  uploads %s  readings %s  %s/s  spool %s  last code %d", date, grouped(stats->uploads, uploads),
-               grouped(stats->readings, readings), grouped((int64_t)rate(stats), per_second),
-               grouped(stats->spool_messages, spool), stats->last_code);
-    if (stats->retries) {
-        buf_printf(out, "  retries %" PRId64, stats->retries);
+    buf_printf(out, "%s %3d%%", date, percent(stats));
+    if (stats->last_code != 0 && stats->last_code != 2) {
+        buf_printf(out, "  读数 %s  重试 %" PRId64 "  代码 %d", grouped(stats->readings, readings), stats->retries,
+                   stats->last_code);
+    } else {
+        buf_printf(out, "  读数 readings %s  %s/s", grouped(stats->readings, readings),
+                   grouped((int64_t)rate(stats), per_second));
     }
+    buf_printf(out, "  待发 %s", grouped(stats->spool_messages, spool));
 }
 
 void sim_stats_text(const struct sim_stats *stats, const char *enterprise, struct buf *out)
 {
     char uploads[32], readings[32], per_second[32];
-    buf_printf(out, "%s: %s uploads with %s readings in %.1f s (%s/s)\n", enterprise, grouped(stats->uploads, uploads),
-               grouped(stats->readings, readings), sim_stats_seconds(stats), grouped((int64_t)rate(stats), per_second));
+    buf_printf(out, "%s: 上传 %s 次，读数 %s 个 / %s uploads with %s readings in %.1f s (%s/s)\n", enterprise,
+               grouped(stats->uploads, uploads), grouped(stats->readings, readings), uploads, readings,
+               sim_stats_seconds(stats), grouped((int64_t)rate(stats), per_second));
     buf_printf(out,
-               "  stored %" PRId64 ", unchanged %" PRId64 ", corrected %" PRId64 ", suspect %" PRId64
-               ", rejected %" PRId64,
+               "  入库 stored %" PRId64 ", 未变 unchanged %" PRId64 ", 更正 corrected %" PRId64
+               ", 存疑 suspect %" PRId64 ", 拒绝 rejected %" PRId64,
                stats->stored, stats->unchanged, stats->corrected, stats->suspect, stats->rejected);
-    buf_printf(out, "; repeats %" PRId64 " (%" PRId64 " were known already)\n", stats->retries, stats->duplicates);
+    buf_printf(out, "; 重发 repeats %" PRId64 " (%" PRId64 " were known already)\n", stats->retries, stats->duplicates);
     for (size_t i = 0; i < stats->finding_count; i++) {
-        buf_printf(out, "  finding %d: %" PRId64 "\n", stats->findings[i].code, stats->findings[i].count);
+        buf_printf(out, "  问题 finding %d: %" PRId64 "\n", stats->findings[i].code, stats->findings[i].count);
     }
     if (stats->spool_messages) {
-        buf_printf(out, "  left in the spool: %" PRId64 " messages with %" PRId64 " readings\n", stats->spool_messages,
-                   stats->spool_readings);
+        buf_printf(out, "  缓存未发 / left in the spool: %" PRId64 " messages with %" PRId64 " readings\n",
+                   stats->spool_messages, stats->spool_readings);
+    }
+    if (stats->dropped) {
+        buf_printf(out, "  按 --drop-head 放弃的读数 / readings given up: %" PRId64 "\n", stats->dropped);
     }
     if (stats->skipped_slots && !stats->uploads) {
         buf_printf(out,
@@ -122,6 +136,8 @@ static void json_counts(const struct sim_stats *stats, struct buf *out)
         {"rejected", stats->rejected},
         {"retries", stats->retries},
         {"skippedSlots", stats->skipped_slots},
+        {"droppedReadings", stats->dropped},
+        {"commands", stats->commands},
         {"spoolMessages", stats->spool_messages},
         {"spoolReadings", stats->spool_readings},
         {"lastCode", stats->last_code},

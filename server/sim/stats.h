@@ -18,6 +18,9 @@ struct sim_stats {
     int64_t started;  /* clock_monotonic */
     int64_t position; /* instant of the last slot acknowledged; INT64_MIN */
     int last_code;
+    int64_t left;          /* readings the source still holds, about; -1: not known */
+    int64_t dropped;       /* readings of a message that was given up by --drop-head */
+    int64_t commands;      /* of the platform, obeyed or answered FAILED */
     int64_t skipped_slots; /* read by earlier runs: the spool says so */
     int refused_code;      /* with refused_text: why the platform ended the run; 0: something here did */
     char *refused_text;
@@ -31,7 +34,8 @@ struct sim_stats {
 
 void sim_stats_finding(struct sim_stats *stats, int code);
 double sim_stats_seconds(const struct sim_stats *stats);
-void sim_stats_line(const struct sim_stats *stats, struct buf *out); /* one line of progress, without its end */
+/* One line of progress, without its end: at most 79 columns, so that a terminal can rewrite it. */
+void sim_stats_line(const struct sim_stats *stats, struct buf *out);
 /* Why the run was ended, bilingual, for people. Only with refused_text. */
 void sim_stats_refusal(const struct sim_stats *stats, struct buf *out);
 void sim_stats_text(const struct sim_stats *stats, const char *enterprise, struct buf *out);

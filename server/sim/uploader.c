@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,6 +23,8 @@
 #define SHOWN_FINDINGS 20 /* per answer */
 #define NS INT64_C(1000000000)
 #define FOREVER INT64_MAX
+#define DISK_RETRY_S 1
+#define COMMANDS_MAX 16 /* of one Heartbeat; the platform gives the others again */
 
 enum state { REGISTER, CONFIGURE, DELIVER };
 
@@ -40,8 +43,15 @@ struct uploader {
     struct buf config;
     /* the message being collected */
     struct buf xml;
-    int building;     /* readings in it */
-    int64_t built_to; /* its last slot */
+    int building;       /* readings in it */
+    int64_t built_from; /* its first slot */
+    int64_t read_to;    /* the last slot ever read: what is uploaded again does not set the place back */
+    bool long_enough;   /* it covers the upload period */
+    bool unsynced;      /* something was appended to the spool and may not be sent yet */
+    int64_t disk_retry; /* monotonic: a full disk is asked again */
+    int64_t
+        upload_period; /* seconds, by SET_PERIOD: a message leaves after so long though it is not full; 0: when full */
+    int64_t next_beat;
     /* time */
     int64_t begin_ns, begin_ts;      /* the slot begin_ts falls due at begin_ns */
     int64_t next_try, failing_since; /* failing_since: of the first failure after a success; 0: none */
@@ -72,20 +82,33 @@ static RESULT flush_message(struct uploader *u)
     if (!u->building) {
         return RESULT_OK;
     }
-    struct spool_message m = {.readings = u->building, .label = sim_source_label(u->source), .position = u->built_to};
+    struct spool_message m = {.readings = u->building, .label = sim_source_label(u->source), .position = u->read_to};
     snprintf(m.encoding, sizeof m.encoding, "%s", u->options->encoding_name);
     snprintf(m.encryption, sizeof m.encryption, "%s", u->options->encryption_name);
     snprintf(m.digest_method, sizeof m.digest_method, "%s", u->options->digest_name);
     struct buf content = BUF_INIT;
+    size_t open_len = u->xml.len;
     sim_data_end(&u->xml);
     struct result r = sim_seal(&u->form, &u->xml, m.digest, &content);
     if (result_ok(r)) {
         r = spool_append(u->spool, &m, &content);
     }
     buf_free(&content);
+    if (!result_ok(r)) {
+        u->xml.len = open_len; /* as it was: a full disk may have room the next time */
+        return r;
+    }
     buf_clear(&u->xml);
     u->building = 0;
+    u->long_enough = false;
+    u->unsynced = true;
     return r;
+}
+
+static RESULT flush_full(struct uploader *u)
+{
+    int64_t next = (int64_t)sim_source_items(u->source)->count;
+    return u->long_enough || u->building + next > u->options->per_upload ? flush_message(u) : RESULT_OK;
 }
 
 static int64_t due_at(const struct uploader *u, int64_t ts)
@@ -106,10 +129,13 @@ static RESULT add_slot(struct uploader *u)
     if (!u->building) {
         buf_clear(&u->xml);
         sim_data_begin(&u->xml, &u->form, clock_now());
+        u->built_from = slot.ts;
     }
     u->building += sim_data_slot(&u->xml, items, &slot);
-    u->built_to = slot.ts;
-    return u->building + (int64_t)items->count > u->options->per_upload ? flush_message(u) : RESULT_OK;
+    u->read_to = slot.ts > u->read_to ? slot.ts : u->read_to;
+    u->long_enough = u->upload_period && slot.ts + sim_source_period(u->source) * USEC_PER_SEC - u->built_from >=
+                                             u->upload_period * USEC_PER_SEC;
+    return flush_full(u);
 }
 
 static bool slot_wanted(const struct uploader *u, int64_t now)
@@ -124,21 +150,36 @@ static bool slot_wanted(const struct uploader *u, int64_t now)
     return due_at(u, ts) <= now;
 }
 
-/* Slots that are due become messages on disk; one sync for all of them. */
-static RESULT collect(struct uploader *u)
+static RESULT collect_slots(struct uploader *u, int64_t now)
 {
-    int64_t ts, now = clock_monotonic();
-    size_t before = spool_pending(u->spool);
-    if (!u->device.device_id[0]) {
-        return RESULT_OK;
-    }
+    int64_t ts;
+    TRY(flush_full(u)); /* one that had no room on the disk comes first */
     while (slot_wanted(u, now)) {
         TRY(add_slot(u));
     }
-    if (!sim_source_peek(u->source, &ts)) {
-        TRY(flush_message(u));
+    return sim_source_peek(u->source, &ts) ? RESULT_OK : flush_message(u);
+}
+
+/* Slots that are due become messages on disk; one sync for all of them. A full disk is waited for: what waits on it is
+ * delivered meanwhile, which makes room. */
+static RESULT collect(struct uploader *u)
+{
+    int64_t now = clock_monotonic();
+    if (!u->device.device_id[0] || now < u->disk_retry) {
+        return RESULT_OK;
     }
-    return spool_pending(u->spool) > before ? spool_sync(u->spool) : RESULT_OK;
+    struct result r = collect_slots(u, now);
+    if (r.kind == ERR_TRANSIENT) {
+        progress_note(&u->progress, "磁盘已满，稍后再试 / the disk is full, again in %d s: %s", DISK_RETRY_S, r.text);
+        u->disk_retry = now + DISK_RETRY_S * NS;
+        r = RESULT_OK;
+    }
+    TRY(r);
+    if (u->unsynced) {
+        TRY(spool_sync(u->spool));
+        u->unsynced = false;
+    }
+    return RESULT_OK;
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -161,7 +202,8 @@ static void retry(struct uploader *u, int code, const char *text)
     u->failing_since = u->failing_since ? u->failing_since : now;
     u->stats.retries++;
     u->stats.last_code = code;
-    progress_note(&u->progress, "not delivered, again in %.1f s: %s", (double)delay / 1000.0, text);
+    progress_note(&u->progress, "未送达，%.1f 秒后重试 / not delivered, again in %.1f s: %s", (double)delay / 1000.0,
+                  (double)delay / 1000.0, text);
 }
 
 /* The one place where an answer is judged. true: the step was done. */
@@ -190,13 +232,14 @@ static void show_findings(struct uploader *u, const struct client_finding *findi
         const struct client_finding *f = &findings[i];
         sim_stats_finding(&u->stats, f->code);
         if (i < SHOWN_FINDINGS) {
-            progress_note(&u->progress, "finding %d %s line %lld %s %s: %s", f->code, f->severity ? f->severity : "",
-                          f->line, f->data_code ? f->data_code : "", f->stat_date ? f->stat_date : "",
-                          f->message ? f->message : "");
+            progress_note(&u->progress, "问题 / finding %d %s line %lld %s %s: %s", f->code,
+                          f->severity ? f->severity : "", f->line, f->data_code ? f->data_code : "",
+                          f->stat_date ? f->stat_date : "", f->message ? f->message : "");
         }
     }
     if (count > SHOWN_FINDINGS) {
-        progress_note(&u->progress, "… and %zu further findings in this answer", count - SHOWN_FINDINGS);
+        progress_note(&u->progress, "… 另有 %zu 条 / and %zu further findings in this answer", count - SHOWN_FINDINGS,
+                      count - SHOWN_FINDINGS);
     }
 }
 
@@ -227,6 +270,7 @@ static RESULT start_over(struct uploader *u, const char *device_id)
         spool_pending(u->spool));
     TRY(spool_start_over(u->spool));
     sim_source_rewind(u->source);
+    u->read_to = INT64_MIN;
     buf_clear(&u->xml);
     u->building = 0;
     u->stats.skipped_slots = 0;
@@ -248,14 +292,15 @@ static RESULT step_register(struct uploader *u, enum sim_exit *exit)
     copy_text(u->device.dic_version, sizeof u->device.dic_version, answer.dic_version);
     copy_text(u->device.secret_key, sizeof u->device.secret_key, answer.secret_key);
     use_device(u);
-    u->state = CONFIGURE;
-    spool_new_id(u->spool, u->config_id);
     struct buf text = BUF_INIT;
     device_state_write(&u->device, &text);
     r = spool_save_state(u->spool, &text);
     secret_wipe(text.data, text.len);
     buf_free(&text);
-    return r;
+    TRY(r);
+    u->state = CONFIGURE;
+    spool_new_id(u->spool, u->config_id);
+    return RESULT_OK;
 }
 
 static RESULT step_configure(struct uploader *u, enum sim_exit *exit)
@@ -272,7 +317,7 @@ static RESULT step_configure(struct uploader *u, enum sim_exit *exit)
     return RESULT_OK;
 }
 
-static void count_answer(struct uploader *u, const struct spool_message *m, const struct client_upload_answer *a)
+static void count_answer(struct uploader *u, int64_t position, const struct client_upload_answer *a)
 {
     struct sim_stats *s = &u->stats;
     s->uploads++;
@@ -283,7 +328,7 @@ static void count_answer(struct uploader *u, const struct spool_message *m, cons
     s->corrected += a->corrected;
     s->suspect += a->suspect;
     s->rejected += a->rejected;
-    s->position = m->position;
+    s->position = position;
 }
 
 static RESULT step_deliver(struct uploader *u, enum sim_exit *exit)
@@ -309,8 +354,117 @@ static RESULT step_deliver(struct uploader *u, enum sim_exit *exit)
     if (!settled(u, r, &answer.common, exit)) {
         return RESULT_OK;
     }
-    count_answer(u, m, &answer);
-    return spool_done(u->spool, answer.common.code);
+    int64_t position = m->position;
+    TRY(spool_done(u->spool, answer.common.code)); /* not marked: sent again, and counted then */
+    count_answer(u, position, &answer);
+    return RESULT_OK;
+}
+
+/* ---------------------------------------------------------------- commands */
+
+struct command { /* the texts of an answer end with the next call */
+    char id[40], kind[24], from[24], to[24], value[24];
+};
+
+/* Slots of [from, to) that were read before are read again, into messages of their own. */
+static RESULT upload_again(struct uploader *u, const struct command *c, char *detail, size_t size, bool *done)
+{
+    int64_t from, to, ts;
+    *done = caltime_parse(c->from, strlen(c->from), &from) && caltime_parse(c->to, strlen(c->to), &to);
+    if (!*done) {
+        snprintf(detail, size, "from, to: not times");
+        return RESULT_OK;
+    }
+    TRY(flush_message(u));
+    size_t slots = 0;
+    struct result r = RESULT_OK;
+    sim_source_rewind(u->source);
+    sim_source_skip(u->source, from - 1);
+    while (result_ok(r) && sim_source_peek(u->source, &ts) && ts < to && ts <= u->read_to) {
+        r = add_slot(u);
+        slots++;
+    }
+    r = result_ok(r) ? flush_message(u) : r;
+    sim_source_rewind(u->source);
+    sim_source_skip(u->source, u->read_to);
+    snprintf(detail, size, "%zu slots", slots);
+    return r;
+}
+
+static void set_period(struct uploader *u, const struct command *c, char *detail, size_t size, bool *done)
+{
+    char *end;
+    long seconds = strtol(c->value, &end, 10);
+    *done = *c->value && !*end && seconds >= 60 && seconds <= 86400;
+    if (*done) {
+        u->upload_period = seconds;
+    } else {
+        snprintf(detail, size, "value: 60 to 86400 seconds");
+    }
+}
+
+static RESULT obey(struct uploader *u, const struct command *c, char *detail, size_t size, bool *done)
+{
+    *done = true;
+    snprintf(detail, size, "nhjc-sim");
+    if (strcmp(c->kind, "REUPLOAD") == 0) {
+        return upload_again(u, c, detail, size, done);
+    }
+    if (strcmp(c->kind, "COLLECT_NOW") == 0) {
+        return flush_message(u);
+    }
+    if (strcmp(c->kind, "SET_PERIOD") == 0) {
+        set_period(u, c, detail, size, done);
+    } else if (strcmp(c->kind, "REREGISTER") == 0 || strcmp(c->kind, "RELOAD_BASE_DATA") == 0) {
+        u->state = REGISTER; /* which gives the versions anew; of the lists themselves the simulator uses none */
+    } else {
+        *done = false;
+        snprintf(detail, size, "not known to nhjc-sim");
+    }
+    return RESULT_OK;
+}
+
+static RESULT obey_all(struct uploader *u, const struct command *commands, size_t count, enum sim_exit *exit)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct command *c = &commands[i];
+        char detail[64];
+        bool done;
+        struct client_common answer = {0};
+        TRY(obey(u, c, detail, sizeof detail, &done));
+        progress_note(&u->progress, "平台命令 / command %s: %s, %s", c->kind, done ? "DONE" : "FAILED", detail);
+        if (!settled(u, soap_client_report_command(u->client, u->device.device_id, c->id, done, detail, &answer),
+                     &answer, exit)) {
+            return RESULT_OK; /* the platform gives it again */
+        }
+        u->stats.commands++;
+    }
+    return RESULT_OK;
+}
+
+static RESULT step_heartbeat(struct uploader *u, enum sim_exit *exit)
+{
+    char now[CALTIME_TEXT];
+    struct client_heartbeat_answer answer = {0};
+    struct command commands[COMMANDS_MAX];
+    u->next_beat = clock_monotonic() + u->options->heartbeat * NS;
+    struct result r = soap_client_heartbeat(u->client, u->device.device_id, caltime_format(clock_now(), now),
+                                            spool_pending_readings(u->spool), &answer);
+    size_t count = answer.command_count < COMMANDS_MAX ? answer.command_count : COMMANDS_MAX;
+    for (size_t i = 0; result_ok(r) && i < count; i++) {
+        const struct client_command *c = &answer.commands[i];
+        copy_text(commands[i].id, sizeof commands[i].id, c->id);
+        copy_text(commands[i].kind, sizeof commands[i].kind, c->kind);
+        copy_text(commands[i].from, sizeof commands[i].from, c->from);
+        copy_text(commands[i].to, sizeof commands[i].to, c->to);
+        copy_text(commands[i].value, sizeof commands[i].value, c->value);
+    }
+    return settled(u, r, &answer.common, exit) ? obey_all(u, commands, count, exit) : RESULT_OK;
+}
+
+static bool beat_due(const struct uploader *u)
+{
+    return u->options->heartbeat && u->options->speed > 0 && clock_monotonic() >= u->next_beat;
 }
 
 static RESULT step(struct uploader *u, enum sim_exit *exit)
@@ -321,9 +475,12 @@ static RESULT step(struct uploader *u, enum sim_exit *exit)
     case CONFIGURE:
         return step_configure(u, exit);
     case DELIVER:
-        return spool_pending(u->spool) ? step_deliver(u, exit) : RESULT_OK;
+        break;
     }
-    return RESULT_OK;
+    if (beat_due(u)) {
+        return step_heartbeat(u, exit);
+    }
+    return spool_pending(u->spool) && !u->unsynced ? step_deliver(u, exit) : RESULT_OK;
 }
 
 /* ---------------------------------------------------------------- the run */
@@ -358,6 +515,7 @@ static void sleep_until(struct uploader *u, int64_t when)
     }
     u->stats.spool_messages = (int64_t)spool_pending(u->spool);
     u->stats.spool_readings = spool_pending_readings(u->spool) + u->building;
+    u->stats.left = (int64_t)(sim_source_left(u->source) * sim_source_items(u->source)->count);
     progress_show(&u->progress, &u->stats);
 }
 
@@ -368,7 +526,8 @@ static bool given_up(struct uploader *u)
         return false;
     }
     progress_note(&u->progress,
-                  "nothing was acknowledged for %" PRId64 " s: giving up, what is unsent stays in the spool",
+                  "长时间无法送达，停止；未发数据留在缓存 / nothing was acknowledged for %" PRId64
+                  " s: giving up, what is unsent stays in the spool",
                   u->options->give_up);
     return true;
 }
@@ -379,7 +538,12 @@ RESULT uploader_run(struct uploader *u, enum sim_exit *exit)
     while (*exit == SIM_DONE && !finished(u)) {
         TRY(collect(u));
         if (clock_monotonic() >= u->next_try) {
-            TRY(step(u, exit));
+            struct result r = step(u, exit);
+            if (r.kind == ERR_TRANSIENT) { /* the disk is full: the step is repeated */
+                retry(u, 0, r.text);
+                r = RESULT_OK;
+            }
+            TRY(r);
         }
         sleep_until(u, next_event(u));
         if (stop_asked || given_up(u)) {
@@ -389,6 +553,7 @@ RESULT uploader_run(struct uploader *u, enum sim_exit *exit)
     }
     u->stats.spool_messages = (int64_t)spool_pending(u->spool);
     u->stats.spool_readings = spool_pending_readings(u->spool);
+    u->stats.left = (int64_t)(sim_source_left(u->source) * sim_source_items(u->source)->count);
     u->stats.complete = *exit == SIM_DONE;
     progress_end(&u->progress, &u->stats);
     return RESULT_OK;
@@ -404,7 +569,9 @@ static RESULT open_spool(struct uploader *u)
     mem_free(owner);
     TRY(r);
     if (cut) {
-        progress_note(&u->progress, "the journal ended in a torn record: %zu bytes, never sent, were cut off", cut);
+        progress_note(
+            &u->progress,
+            "缓存日志末尾残缺，已截去 / the journal ended in a torn record: %zu bytes, never sent, were cut off", cut);
     }
     struct buf text = BUF_INIT;
     r = spool_load_state(u->spool, &text);
@@ -416,6 +583,21 @@ static RESULT open_spool(struct uploader *u)
     return r;
 }
 
+/* The way out of a message that the platform will never take. */
+static RESULT drop_head(struct uploader *u)
+{
+    const struct spool_message *m;
+    TRY(spool_head(u->spool, &m, &u->content));
+    if (!u->options->drop_head || !m) {
+        return RESULT_OK;
+    }
+    char text[CALTIME_TEXT];
+    progress_note(&u->progress, "放弃最早的消息 / the oldest message is given up: %s, %d readings, %s up to %s", m->id,
+                  m->readings, m->label, caltime_format(m->position, text));
+    u->stats.dropped = m->readings;
+    return spool_done(u->spool, -1);
+}
+
 static void find_place(struct uploader *u)
 {
     const char *label = sim_source_label(u->source);
@@ -424,9 +606,10 @@ static void find_place(struct uploader *u)
     }
     int64_t position = spool_position(u->spool, label);
     u->stats.skipped_slots = (int64_t)sim_source_skip(u->source, position);
+    u->read_to = position;
     if (position != INT64_MIN) {
         char text[CALTIME_TEXT];
-        progress_note(&u->progress, "%s was read up to %s before; %zu messages wait in the spool", label,
+        progress_note(&u->progress, "此前已读到 / %s was read up to %s before; %zu messages wait in the spool", label,
                       caltime_format(position, text), spool_pending(u->spool));
     }
     u->begin_ns = clock_monotonic();
@@ -469,6 +652,7 @@ RESULT uploader_open(const struct sim_options *options, struct sim_source *sourc
     random_bytes(&seed, sizeof seed);
     u->options = options;
     u->source = source;
+    u->read_to = INT64_MIN;
     u->stats.position = INT64_MIN;
     u->stats.started = clock_monotonic();
     u->form = (struct sim_form){.enterprise = options->enterprise,
@@ -478,6 +662,7 @@ RESULT uploader_open(const struct sim_options *options, struct sim_source *sourc
     backoff_init(&u->backoff, options->retry_min, options->retry_max, 10000, seed);
     progress_init(&u->progress, options->progress);
     struct result r = open_spool(u);
+    r = result_ok(r) ? drop_head(u) : r;
     if (result_ok(r)) {
         find_place(u);
         make_config(u);

@@ -4,6 +4,8 @@
  * refusal ends the run. Collecting goes on meanwhile: it needs the deviceId only, which is kept beside the spool.
  * Window: as fast as possible means no more than a few messages ahead in the spool; with a clock (--speed) slots are
  *         collected when they fall due, however long the platform is away.
+ * Beat:   with a clock a Heartbeat goes out now and then, and what the platform commands is done and reported.
+ * Disk:   a full one is waited for; nothing that was read is lost, nothing unwritten is sent.
  * Thread: one at a time. uploader_stop from a signal handler. */
 #ifndef NHJC_SIM_UPLOADER_H
 #define NHJC_SIM_UPLOADER_H

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import unittest
 
 import nhjc
 from stack import BUILD, StackCase, main, run, wait
@@ -185,6 +186,75 @@ class Simulator(StackCase):
         self.province.rolled_up()
         found, _ = compare.compare(csv, code, ['day', 'year'], env=self.stack.env)
         self.assertEqual(found, [])
+
+    def test_commands_of_the_platform_are_obeyed_and_answered(self):
+        csv = in_folder(self.stack, 'sim-419.csv', days=5)
+        code = self.stack.enterprise(419)
+        queued = (('REUPLOAD', ['--from', '2018-01-29 00:00:00', '--to', '2018-01-29 01:00:00']), ('COLLECT_NOW', []), ('SET_PERIOD', ['--value', 1800]),
+                  ('REREGISTER', []), ('RELOAD_BASE_DATA', []))
+        process = subprocess.Popen(self.stack.simulator(code, '--csv', csv, '--speed', 3600, '--per-upload', 60, '--heartbeat', 1),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.stack.env)
+        uploads = "SELECT count(*) FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s'" % code
+        states = "SELECT kind, c.state, detail FROM command c JOIN unit ON unit.id = c.unit_id WHERE code = '%s' ORDER BY kind" % code
+        try:
+            wait(lambda: self.province.number(uploads) >= 1, 60, what='the first upload')
+            for kind, words in queued:
+                self.province.ctl('command', 'add', code, kind, *words)
+            wait(lambda: [row[1] for row in self.province.sql(states)] == ['done'] * len(queued), 60, what='the answers to all commands')
+            answers = {row[0]: row[2] for row in self.province.sql(states)}
+            # by its period of 1800 s a message now holds two slots, not ten
+            wait(lambda: self.province.number(uploads + ' AND received = 12') >= 2, 60, what='messages of the new period')
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=60)
+        summary = json.loads(out)
+        self.assertEqual(summary['commands'], len(queued), err)
+        self.assertEqual(answers['REUPLOAD'], '4 slots')
+        self.assertGreaterEqual(summary['unchanged'], 4 * 6)  # what was there already
+        self.sim(419, '--csv', csv)
+        self.province.rolled_up()
+        found, _ = compare.compare(csv, code, ['day', 'year'], env=self.stack.env)
+        self.assertEqual(found, [])
+
+    def test_a_refused_message_can_be_dropped_by_hand(self):
+        csv = in_folder(self.stack, 'sim-421.csv', days=1)
+        self.sim(421, '--csv', csv, '--to', '2018-01-29 01:00')
+        self.province.stop()
+        try:
+            self.sim(421, '--csv', csv, '--to', '2018-01-29 03:00', '--give-up', 1, '--retry-min', 50, '--retry-max', 200, status=3)
+        finally:
+            self.province.start()
+        summary, words = self.sim(421, '--csv', csv, '--drop-head')
+        self.assertEqual((summary['droppedReadings'], summary['stored']), (48, 576 - 24 - 48))
+        self.assertIn('given up', words)
+
+    @unittest.skipUnless(os.getuid() == 0, 'only root can make a small disk')
+    def test_a_full_disk_is_waited_for_and_nothing_is_lost(self):
+        csv, disk = in_folder(self.stack, 'sim-422.csv', days=3), os.path.join(self.stack.dir, 'small disk')
+        os.mkdir(disk)
+        if run('mount', '-t', 'tmpfs', '-o', 'size=48k', 'none', disk, check=False).returncode != 0:
+            self.skipTest('no mounts here')
+        self.addCleanup(run, 'umount', disk)
+        code, spool = self.stack.enterprise(422), os.path.join(disk, 'spool')
+        run(*self.stack.simulator(code, '--csv', csv, '--to', '2018-01-29 01:00', spool=spool), env=self.stack.env)
+        stone = os.path.join(disk, 'stone')
+        with open(stone, 'wb') as file:
+            try:
+                while True:
+                    os.write(file.fileno(), b'x' * 4096)
+            except OSError:
+                pass  # full
+        process = subprocess.Popen(self.stack.simulator(code, '--csv', csv, spool=spool), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=self.stack.env)
+        seen = ''
+        while 'disk is full' not in seen:
+            line = process.stderr.readline()
+            self.assertTrue(line, seen)
+            seen += line
+        os.unlink(stone)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, seen + err)
+        self.assertEqual(json.loads(out)['stored'], 3 * 576 - 24)
 
     def test_the_speed_is_kept(self):
         csv = in_folder(self.stack, 'sim-412.csv', days=1)

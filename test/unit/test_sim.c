@@ -439,6 +439,38 @@ END_TEST
 
 /* ---------------------------------------------------------------- the rest */
 
+static int columns(const char *text)
+{
+    int n = 0;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        n += *p < 0x80 ? 1 : *p >= 0xe0 ? 2 : 0; /* what is Chinese takes two */
+    }
+    return n;
+}
+
+START_TEST(a_line_of_progress_fits_the_terminal_and_says_how_far_it_is)
+{
+    struct sim_stats s = {.uploads = 9999999,
+                          .readings = 199999999,
+                          .left = 190000001,
+                          .spool_readings = 10000000,
+                          .spool_messages = 9999999,
+                          .retries = 9999,
+                          .position = at("2018-01-29 23:45:00")};
+    const int codes[] = {0, 2, 9102};
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        struct buf out = BUF_INIT;
+        s.last_code = codes[i];
+        s.started = clock_monotonic() - INT64_C(100000000000);
+        sim_stats_line(&s, &out);
+        ck_assert_int_le(columns(buf_str(&out)), 79);
+        ck_assert(strncmp(buf_str(&out), "2018-01-29 23:45  49%  ", 23) == 0);
+        ck_assert((strstr(buf_str(&out), "9102") != NULL) == (codes[i] == 9102));
+        buf_free(&out);
+    }
+}
+END_TEST
+
 START_TEST(the_state_of_a_device_is_read_back)
 {
     struct device_state state = {"0123456789abcdef0123456789abcdef", "3", "7", "000102030405060708090a0b0c0d0e0f"},
@@ -548,5 +580,5 @@ UNIT_MAIN("sim", lines_are_taken_apart_with_quotes_and_blanks, an_open_quote_tak
           a_shape_is_a_whole_leap_year_of_plain_numbers, an_unknown_shape_is_told_which_there_are,
           the_payload_is_what_the_platform_reads, a_value_that_is_not_a_number_travels_as_it_is,
           a_sealed_message_opens_again, encryption_without_a_key_is_refused, the_configuration_names_every_segment,
-          the_state_of_a_device_is_read_back, options_have_defaults_and_are_checked, wrong_options_are_named,
-          the_summary_is_json_with_every_count)
+          the_state_of_a_device_is_read_back, a_line_of_progress_fits_the_terminal_and_says_how_far_it_is,
+          options_have_defaults_and_are_checked, wrong_options_are_named, the_summary_is_json_with_every_count)
