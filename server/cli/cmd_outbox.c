@@ -66,12 +66,13 @@ static int cmd_list(struct cli *cli, const struct args *args)
 
 static RESULT choose_messages(const struct args *args, int64_t *message)
 {
-    bool all = args_given(args, "all");
+    bool all = args_given(args, "all"), partly = args_given(args, "partly");
     *message = 0;
-    if (all == (args->word_count == 1)) {
-        return result_error(ERR_SENDER, 0, "须给出消息号或 --all / a message number, or --all");
+    if (all + partly + (args->word_count == 1) != 1) {
+        return result_error(ERR_SENDER, 0,
+                            "须给出消息号、--all 或 --partly 之一 / a message number, --all or --partly");
     }
-    if (all) {
+    if (all || partly) {
         return RESULT_OK;
     }
     char *end;
@@ -80,14 +81,18 @@ static RESULT choose_messages(const struct args *args, int64_t *message)
                                  : result_error(ERR_SENDER, 0, "不是消息号 / not a message number: %s", args->words[0]);
 }
 
-static RESULT requeue(struct cli *cli, int64_t message, const char *destination, int64_t *count)
+static RESULT requeue(struct cli *cli, int64_t message, bool partly, const char *destination, int64_t *count)
 {
     TRY(cli_db(cli));
-    TRY(outbox_requeue(cli->db, message, destination, clock_now(), count));
+    TRY(partly ? outbox_requeue_partly(cli->db, destination, clock_now(), count)
+               : outbox_requeue(cli->db, message, destination, clock_now(), count));
     char object[32];
     snprintf(object, sizeof object, "%lld", (long long)message);
-    return audit_write(cli->db, cli->actor, "", "outbox.requeue", message ? object : "all", 0,
-                       destination ? destination : "");
+    return audit_write(cli->db, cli->actor, "", "outbox.requeue",
+                       message  ? object
+                       : partly ? "partly"
+                                : "all",
+                       0, destination ? destination : "");
 }
 
 static int cmd_requeue(struct cli *cli, const struct args *args)
@@ -97,7 +102,7 @@ static int cmd_requeue(struct cli *cli, const struct args *args)
     if (!result_ok(r)) {
         return cli_wrong_usage(r);
     }
-    r = requeue(cli, message, args_text(args, "destination"), &count);
+    r = requeue(cli, message, args_given(args, "partly"), args_text(args, "destination"), &count);
     if (!result_ok(r)) {
         return cli_failed(r);
     }
@@ -165,11 +170,15 @@ static int cmd_destinations(struct cli *cli, const struct args *args)
 static const struct arg_spec LIST_ARGS[] = {
     {"destination", "NAME", "只列该目标 / only this destination", false},
     {"enterprise", "CODE", "只列该企业 / only this enterprise", false},
-    {"state", "STATE", "ready leased waiting sent parked，open=未送达 / open: all but sent", false},
+    {"state", "STATE",
+     "ready leased waiting sent parked，open=未送达，partly=部分被拒 / open: all but sent; partly: sent, not all taken",
+     false},
     {"limit", "N", "条数 / this many (100)", false},
     JSON_ARG};
-static const struct arg_spec REQUEUE_ARGS[] = {{"all", NULL, "全部搁置的消息 / every parked message", false},
-                                               {"destination", "NAME", "只限该目标 / only of this destination", false}};
+static const struct arg_spec REQUEUE_ARGS[] = {
+    {"all", NULL, "全部搁置的消息 / every parked message", false},
+    {"partly", NULL, "全部部分被拒的消息 / every message taken in part", false},
+    {"destination", "NAME", "只限该目标 / only of this destination", false}};
 static const struct arg_spec DESTINATION_ARGS[] = {JSON_ARG};
 
 static const struct command COMMANDS[] = {
@@ -181,9 +190,9 @@ static const struct command COMMANDS[] = {
      COMMAND_ARGS(LIST_ARGS)},
     {.words = "outbox requeue",
      .run = cmd_requeue,
-     .usage = "MESSAGE|--all [--destination NAME]",
-     .zh = "重发被永久拒绝的消息",
-     .en = "tries parked messages again",
+     .usage = "MESSAGE|--all|--partly [--destination NAME]",
+     .zh = "重发被永久拒绝或部分被拒的消息",
+     .en = "tries again what was parked, or taken only in part",
      COMMAND_ARGS(REQUEUE_ARGS),
      .max_words = 1},
     {.words = "destination list",

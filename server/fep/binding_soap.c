@@ -30,14 +30,20 @@ static void read_common(const struct client_common *c, struct fep_reply *reply)
     copy_text(reply->text, sizeof reply->text, c->message);
 }
 
-static void note_findings(const struct client_upload_answer *a, struct fep_reply *reply)
+static void note_findings(const struct client_finding *findings, size_t count, struct fep_reply *reply)
 {
-    struct reply_finding *f = mem_array(a->finding_count + 1, sizeof *f);
-    for (size_t i = 0; i < a->finding_count; i++)
-        f[i] = (struct reply_finding){a->findings[i].code, a->findings[i].line, a->findings[i].data_code,
-                                      a->findings[i].stat_date};
-    reply_note_findings(reply, f, a->finding_count);
+    struct reply_finding *f = mem_array(count + 1, sizeof *f);
+    for (size_t i = 0; i < count; i++)
+        f[i] = (struct reply_finding){findings[i].code, findings[i].line, findings[i].data_code, findings[i].stat_date};
+    reply_note_findings(reply, f, count);
     mem_free(f);
+}
+
+/* What holds for failed calls too. */
+static struct result called(const struct binding_soap *b, struct result r, struct fep_reply *reply)
+{
+    reply->retry_after = soap_client_retry_after(b->client);
+    return r;
 }
 
 /* ---- operations ---- */
@@ -46,8 +52,9 @@ static struct result soap_register(void *self, struct fep_reply *reply)
 {
     struct binding_soap *b = self;
     struct client_platform_answer a = {0};
-    TRY(soap_client_register_platform(b->client, b->destination->platform_code, b->destination->platform_name,
-                                      "nhjcd " NHJC_VERSION, &a));
+    struct result r = soap_client_register_platform(b->client, b->destination->platform_code,
+                                                    b->destination->platform_name, "nhjcd " NHJC_VERSION, &a);
+    TRY(called(b, r, reply));
     read_common(&a.common, reply);
     copy_text(reply->reg_version, sizeof reply->reg_version, a.reg_version);
     copy_text(reply->dic_version, sizeof reply->dic_version, a.dic_version);
@@ -69,12 +76,12 @@ static struct result soap_data(void *self, const struct fep_message *m, const st
                               .content = m->content.data,
                               .content_len = m->content.len};
     struct client_upload_answer a = {0};
-    TRY(soap_client_upload(b->client, &u, &a));
+    TRY(called(b, soap_client_upload(b->client, &u, &a), reply));
     read_common(&a.common, reply);
     copy_text(reply->upload_id, sizeof reply->upload_id, a.upload_id);
     reply->rejected = a.rejected;
     reply->duplicate = a.duplicate;
-    note_findings(&a, reply);
+    note_findings(a.findings, a.finding_count, reply);
     return RESULT_OK;
 }
 
@@ -82,12 +89,14 @@ static struct result soap_data(void *self, const struct fep_message *m, const st
 static struct result soap_config(void *self, const struct fep_message *m, struct fep_reply *reply)
 {
     struct binding_soap *b = self;
-    struct client_common common = {0};
+    struct client_config_answer a = {0};
     buf_clear(&b->plain);
     TRY(envelope_gunzip(m->content.data, m->content.len, MAX_CONFIG, &b->plain));
-    TRY(soap_client_upload_enterprises(b->client, m->message_id, b->destination->platform_code, b->plain.data,
-                                       b->plain.len, &common));
-    read_common(&common, reply);
+    struct result r = soap_client_upload_enterprises(b->client, m->message_id, b->destination->platform_code,
+                                                     b->plain.data, b->plain.len, &a);
+    TRY(called(b, r, reply));
+    read_common(&a.common, reply);
+    note_findings(a.findings, a.finding_count, reply);
     return RESULT_OK;
 }
 

@@ -71,6 +71,14 @@ void fep_fail_link(struct lane *lane, bool alarm, bool probe, const char *reason
     }
 }
 
+/* Retry-After of an answer; not longer than our own longest pause. */
+static void hold_link(struct fep *f, const struct fep_reply *reply)
+{
+    int64_t ms = (int64_t)reply->retry_after * 1000, most = f->destination.retry_max_ms;
+    if (ms > 0)
+        link_hold(&f->link, fep_monotonic_ms(), ms < most ? ms : most);
+}
+
 static enum verdict call_register(struct lane *lane, struct fep_reply *reply, char *reason, size_t size)
 {
     *reply = (struct fep_reply){0};
@@ -90,6 +98,7 @@ bool fep_register(struct lane *lane)
     enum verdict v = call_register(lane, &reply, reason, sizeof reason);
     if (v != VERDICT_ACCEPTED) {
         fep_fail_link(lane, v != VERDICT_RETRY, true, reason);
+        hold_link(f, &reply);
         return false;
     }
     note_link(f, true, false);
@@ -123,11 +132,7 @@ static void later(struct delivery *d, bool alarm)
     note_retry(d->lane->fep, ms);
     fep_count(d->lane->fep->metrics, FEP_M_FAILED, 1);
     fep_fail_link(d->lane, alarm, false, d->reason);
-}
-
-static void on_retry(struct delivery *d)
-{
-    later(d, false);
+    hold_link(d->lane->fep, &d->reply);
 }
 
 static void on_link(struct delivery *d)
@@ -157,25 +162,16 @@ static void on_accepted(struct delivery *d)
     fep_count(f->metrics, FEP_M_SENT, 1);
     fep_count(f->metrics, FEP_M_RECORDS, d->m->kind == PACK_DATA ? d->m->records - d->reply.rejected : 0);
     link_worked(&f->link, fep_monotonic_ms());
-    log_write(d->reply.code ? LOG_INFO : LOG_DEBUG, "fep", d->reply.code ? "message.partly" : "message.sent",
+    fep_count(f->metrics, FEP_M_REJECTED, d->reply.rejected);
+    log_write(d->reply.code ? LOG_WARN : LOG_DEBUG, "fep", d->reply.code ? "message.partly" : "message.sent",
               "destination=%s message=%s records=%d rejected=%d code=%d duplicate=%d attempts=%d",
               log_quote(f->destination.name), d->m->message_id, d->m->records, d->reply.rejected, d->reply.code,
               d->reply.duplicate, d->m->attempts);
 }
 
-/* Refused for good: alone already, or to be divided. Without the shares nothing is decided: try again later. */
-static void on_refused(struct delivery *d)
+static void settle_shares(struct delivery *d, const struct outbox_share *shares, size_t count, bool alone)
 {
     struct fep *f = d->lane->fep;
-    struct outbox_share *shares = NULL;
-    size_t count = 0;
-    struct result r = outbox_shares(d->lane->db, d->m->id, &shares, &count);
-    if (!result_ok(r) || count == 0) {
-        later(d, false);
-        mem_free(shares);
-        return;
-    }
-    bool alone = count == 1 && shares[0].rows == 1;
     d->outcome.event = alone ? FEP_REFUSE : FEP_SPLIT;
     pthread_mutex_lock(&f->claims);
     if (alone)
@@ -188,7 +184,36 @@ static void on_refused(struct delivery *d)
               "destination=%s message=%s code=%d enterprise=%s enterprises=%zu", log_quote(f->destination.name),
               d->m->message_id, d->outcome.code, shares[0].unit_code, count);
     link_worked(&f->link, fep_monotonic_ms());
+}
+
+/* One row is parked, or waits on when it may not be; several are divided. Without the shares nothing is decided: try
+ * again later. */
+static void divide(struct delivery *d, bool park)
+{
+    struct outbox_share *shares = NULL;
+    size_t count = 0;
+    struct result r = outbox_shares(d->lane->db, d->m->id, &shares, &count);
+    bool alone = count == 1 && shares[0].rows == 1;
+    if (!result_ok(r) || count == 0 || (alone && !park))
+        later(d, false);
+    else
+        settle_shares(d, shares, count, alone);
     mem_free(shares);
+}
+
+static void on_refused(struct delivery *d)
+{
+    divide(d, true);
+}
+
+/* Put off again and again although the way is open: it is this message. Divided, it holds up only the row that is the
+ * reason; nothing is parked without a refusal. */
+static void on_retry(struct delivery *d)
+{
+    if (d->outcome.code >= 9000 && d->m->attempts >= OUTBOX_STUCK_TRIES)
+        divide(d, false);
+    else
+        later(d, false);
 }
 
 /* 1103, 1104 may mean an enterprise or this platform as a whole: whoever may register may send. */
@@ -267,11 +292,11 @@ void fep_deliver(struct lane *lane)
     if (d.outcome.event == FEP_RECEIPT)
         accept_again(lane);
     struct result r = settle(&d);
-    if (!result_ok(r)) {
-        fep_fail_link(lane, false, false, r.text);
-        fep_want_recovery(lane->fep);
-    }
     pthread_mutex_lock(&lane->fep->claims);
     lane->message.id = 0;
     pthread_mutex_unlock(&lane->fep->claims);
+    if (!result_ok(r)) { /* the hands are empty before anybody looks for lost leases */
+        fep_fail_link(lane, false, false, r.text);
+        fep_want_recovery(lane->fep);
+    }
 }

@@ -20,6 +20,7 @@ struct fep_reply {
     char upload_id[64];
     char reg_version[64], dic_version[64]; /* of register */
     int rejected;
+    int retry_after; /* seconds the other side asked for, also when the call failed; 0: none */
     bool duplicate;
 };
 

@@ -66,8 +66,8 @@ struct fep {
     int64_t retry_at;   /* clock_monotonic: a message put off here is due then, 0: none */
 
     /* first lane only */
-    int64_t next_heartbeat, next_gauges; /* fep_monotonic_ms */
-    bool no_heartbeat;                   /* the other side does not know the operation */
+    int64_t next_heartbeat, next_gauges, next_recovery; /* fep_monotonic_ms */
+    bool no_heartbeat;                                  /* the other side does not know the operation */
 };
 
 bool fep_stopping(struct fep *f);

@@ -10,13 +10,16 @@ enum fep_metric {
     FEP_M_LAG,     /* age of the oldest pending row, seconds (F8) */
     FEP_M_PENDING, /* rows */
     FEP_M_PARKED_NOW,
-    FEP_M_LINK,  /* 1 open, 0 closed */
-    FEP_M_ALARM, /* 1: refused, an operator has to look */
-    FEP_M_SENT,  /* messages, by what became of a try */
+    FEP_M_PARKED_AGE, /* of the oldest parked row, seconds */
+    FEP_M_STUCK,      /* messages that the other side puts off again and again */
+    FEP_M_LINK,       /* 1 open, 0 closed */
+    FEP_M_ALARM,      /* 1: refused, an operator has to look */
+    FEP_M_SENT,       /* messages, by what became of a try */
     FEP_M_FAILED,
     FEP_M_PARKED,
     FEP_M_SPLIT,
-    FEP_M_RECORDS, /* accepted by the other side */
+    FEP_M_RECORDS,  /* accepted by the other side */
+    FEP_M_REJECTED, /* refused by it one by one, in messages that count as sent */
     FEP_M_SEND_TIME,
     FEP_METRICS
 };

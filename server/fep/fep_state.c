@@ -19,6 +19,7 @@ static const struct fep_move MOVES[] = {
     {FEP_PARKED, FEP_REQUEUE, FEP_WAITING, FEP_AGAIN, "operator"},
     {FEP_PARKED, FEP_REMAKE, FEP_READY, FEP_REPACK, "operator"},
     {FEP_WAITING, FEP_REMAKE, FEP_READY, FEP_REPACK, "younger data went first"},
+    {FEP_SENT, FEP_RENEW, FEP_READY, FEP_REPACK, "operator, taken in part"},
 };
 
 static const struct fep_move STAY[FEP_STATES] = {
@@ -30,8 +31,8 @@ static const struct fep_move STAY[FEP_STATES] = {
 };
 
 static const char *const STATE_NAMES[FEP_STATES] = {"ready", "leased", "waiting", "sent", "parked"};
-static const char *const EVENT_NAMES[FEP_EVENTS] = {"claim", "take",   "receipt", "fail",  "refuse",
-                                                    "split", "orphan", "requeue", "remake"};
+static const char *const EVENT_NAMES[FEP_EVENTS] = {"claim", "take",   "receipt", "fail",   "refuse",
+                                                    "split", "orphan", "requeue", "remake", "renew"};
 
 const struct fep_move *outbox_next(enum fep_state from, enum fep_event event)
 {

@@ -3,7 +3,8 @@
  * For:    outbox_next() is the only mover of an outbox row and of the message that carries it. The store
  *         asks it inside the transaction that locks the message and does what the action says.
  * Rules:  a receipt is taken in any state a message can be in, and nothing moves a sent message again: no
- *         timeout, refusal or lost lease that is reported late overwrites it (F6). What has no line in the
+ *         timeout, refusal or lost lease that is reported late overwrites it (F6). Only an operator may have the
+ *         rows of one that was taken in part packed anew. What has no line in the
  *         table changes nothing.
  * Thread: any thread; no state, no clock, no database. */
 #ifndef NHJC_FEP_FEP_STATE_H
@@ -30,6 +31,7 @@ enum fep_event {
     FEP_ORPHAN,  /* the lease ran out, or its holder is gone: outcome unknown */
     FEP_REQUEUE, /* an operator wants it tried again */
     FEP_REMAKE,  /* the same, but it never had bytes, or younger data went out meanwhile: it is packed anew */
+    FEP_RENEW,   /* an operator wants what was taken in part sent once more, under a new id */
     FEP_EVENTS
 };
 

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "fep/fep_internal.h"
 
-enum { HEARTBEAT_MS = 60000, GAUGES_MS = 10000, GAUGES_SHARE = 20 };
+enum { HEARTBEAT_MS = 60000, GAUGES_MS = 10000, RECOVERY_MS = 10000, GAUGES_SHARE = 20 };
 
 /* The store's statements walk indexes and stop early; a plan made while the tables were small must not scan them
  * for ever after. */
@@ -45,8 +45,9 @@ static RESULT own(struct lane *lane)
     return RESULT_OK;
 }
 
-/* Whoever owns the destination holds every lease worth holding in its hands: all others are lost. */
-static RESULT recover_held(struct lane *lane)
+/* Whoever owns the destination holds every lease worth holding in its hands: all others are lost. `ahead`: those that
+ * run out within so many microseconds. */
+static RESULT recover_held(struct lane *lane, int64_t ahead)
 {
     struct fep *f = lane->fep;
     int64_t mine[FEP_LANES], now = clock_now();
@@ -54,27 +55,30 @@ static RESULT recover_held(struct lane *lane)
     for (int i = 0; i < FEP_LANES; i++)
         if (f->lanes[i].message.id)
             mine[n++] = f->lanes[i].message.id;
-    static const int64_t ALL = INT64_C(365) * 86400 * USEC_PER_SEC;
-    TRY(outbox_recover(lane->db, f->id, now + ALL, mine, n, now, &count));
+    TRY(outbox_recover(lane->db, f->id, now + ahead, mine, n, now, &count));
     if (count)
         log_write(LOG_WARN, "fep", "leases.recovered", "destination=%s messages=%zu", log_quote(f->destination.name),
                   count);
     return RESULT_OK;
 }
 
+/* Asked for: every lease that is not in our hands. Else from time to time those that ran out: one may have become
+ * visible only after the last question, its claim having been committed when nobody waited for it any more. */
 static RESULT recover(struct lane *lane)
 {
+    static const int64_t ALL = INT64_C(365) * 86400 * USEC_PER_SEC;
     struct fep *f = lane->fep;
     pthread_mutex_lock(&f->lock);
     bool wanted = f->recover;
     f->recover = false;
     pthread_mutex_unlock(&f->lock);
-    if (!wanted)
+    if (!wanted && fep_monotonic_ms() < f->next_recovery)
         return RESULT_OK;
     pthread_mutex_lock(&f->claims);
-    struct result r = recover_held(lane);
+    struct result r = recover_held(lane, wanted ? ALL : 0);
     pthread_mutex_unlock(&f->claims);
-    if (!result_ok(r))
+    f->next_recovery = fep_monotonic_ms() + RECOVERY_MS;
+    if (!result_ok(r) && wanted)
         fep_want_recovery(f);
     return r;
 }
@@ -87,7 +91,10 @@ static RESULT gauges(struct lane *lane, struct outbox_lag *lag)
     TRY(outbox_lag(lane->db, f->id, lag));
     fep_gauge(f->metrics, FEP_M_PENDING, lag->pending);
     fep_gauge(f->metrics, FEP_M_PARKED_NOW, lag->parked);
-    fep_gauge(f->metrics, FEP_M_LAG, lag->oldest ? (clock_now() - lag->oldest) / USEC_PER_SEC : 0);
+    fep_gauge(f->metrics, FEP_M_STUCK, lag->stuck);
+    int64_t now = clock_now();
+    fep_gauge(f->metrics, FEP_M_PARKED_AGE, lag->parked_oldest ? (now - lag->parked_oldest) / USEC_PER_SEC : 0);
+    fep_gauge(f->metrics, FEP_M_LAG, lag->oldest ? (now - lag->oldest) / USEC_PER_SEC : 0);
     return RESULT_OK;
 }
 
@@ -108,13 +115,10 @@ static RESULT due_gauges(struct lane *lane)
 static void judge_heartbeat(struct lane *lane, struct result r, const struct fep_reply *reply)
 {
     struct fep *f = lane->fep;
-    enum verdict v = verdict_of(r, reply->code);
-    if (v == VERDICT_ACCEPTED)
-        return;
-    if (r.kind == ERR_TRANSIENT) {
+    if (r.kind == ERR_TRANSIENT)
         fep_fail_link(lane, false, false, r.text);
-        return;
-    }
+    if (!verdict_not_served(r, reply->code))
+        return; /* accepted, or not now: the next one tells */
     f->no_heartbeat = true;
     log_write(LOG_INFO, "fep", "heartbeat.off", "destination=%s code=%d", log_quote(f->destination.name),
               result_ok(r) ? reply->code : r.code);

@@ -84,6 +84,14 @@ void link_failed(struct link *l, int64_t now_ms, bool alarm, bool probe, const c
     pthread_mutex_unlock(&l->lock);
 }
 
+void link_hold(struct link *l, int64_t now_ms, int64_t ms)
+{
+    pthread_mutex_lock(&l->lock);
+    if (now_ms + ms > l->closed_until)
+        l->closed_until = now_ms + ms;
+    pthread_mutex_unlock(&l->lock);
+}
+
 void link_refresh(struct link *l)
 {
     pthread_mutex_lock(&l->lock);

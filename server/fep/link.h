@@ -41,6 +41,8 @@ bool link_opened(struct link *l, int64_t now_ms, const char *reg_version, const 
 void link_worked(struct link *l, int64_t now_ms);
 /* A call failed; alarm: the link itself is refused. */
 void link_failed(struct link *l, int64_t now_ms, bool alarm, bool probe, const char *reason);
+/* The other side asked for a pause (Retry-After): closed for as long at least. */
+void link_hold(struct link *l, int64_t now_ms, int64_t ms);
 /* Register again before the next message, without a pause. */
 void link_refresh(struct link *l);
 void link_versions(struct link *l, char reg_version[64], char dic_version[64]);

@@ -37,6 +37,9 @@ static const struct db_stmt LIST_READY = {"outboxlist.ready",
 static const struct db_stmt LIST_SENT = {"outboxlist.sent", LIST_COLUMNS
                                          "FROM outbox o" LIST_JOINS "JOIN fep_message m ON m.id = o.message " LIST_WHERE
                                          "AND m.state = 'sent' " LIST_ORDER};
+static const struct db_stmt LIST_PARTLY = {"outboxlist.part", LIST_COLUMNS
+                                           "FROM fep_message m JOIN outbox o ON o.message = m.id" LIST_JOINS LIST_WHERE
+                                           "AND m.state = 'sent' AND m.response_code = 2 " LIST_ORDER};
 /* Few of these: they are found by their message. */
 static const struct db_stmt LIST_LEASED = {"outboxlist.lease", LIST_MESSAGE("leased")};
 static const struct db_stmt LIST_WAITING = {"outboxlist.wait", LIST_MESSAGE("waiting")};
@@ -46,28 +49,46 @@ static const struct list_word {
     const char *word;
     const struct db_stmt *steps[5];
 } LIST_WORDS[] = {
-    {"", {&LIST_ALL}},
-    {"ready", {&LIST_READY}},
-    {"leased", {&LIST_LEASED}},
-    {"waiting", {&LIST_WAITING}},
-    {"sent", {&LIST_SENT}},
-    {"parked", {&LIST_PARKED}},
-    {"open", {&LIST_LEASED, &LIST_WAITING, &LIST_PARKED, &LIST_READY}},
+    {"", {&LIST_ALL}},          {"ready", {&LIST_READY}},
+    {"leased", {&LIST_LEASED}}, {"waiting", {&LIST_WAITING}},
+    {"sent", {&LIST_SENT}},     {"parked", {&LIST_PARKED}},
+    {"partly", {&LIST_PARTLY}}, {"open", {&LIST_LEASED, &LIST_WAITING, &LIST_PARKED, &LIST_READY}},
 };
 
 static const struct db_stmt FIND_UNIT = {"outboxlist.unit", "SELECT id FROM unit WHERE code = $1"};
 static const struct db_stmt FIND_NAME = {"outboxlist.dest", "SELECT id FROM destination WHERE name = $1"};
 static const struct db_stmt PARKED = {
-    "outboxpark.find",
-    "SELECT id, content IS NULL FROM fep_message WHERE state = 'parked' AND ($1::bigint = 0 OR id = $1) "
-    "AND ($2::smallint = 0 OR destination_id = $2) AND id > $3 ORDER BY id LIMIT 1000"};
+    "outboxpark.find", "SELECT id, content IS NULL, state = 'sent' FROM fep_message WHERE (state = 'parked' AND NOT $4 "
+                       " OR state = 'sent' AND response_code = 2 AND ($4 OR id = $1)) AND ($1::bigint = 0 OR id = $1) "
+                       "AND ($2::smallint = 0 OR destination_id = $2) AND id > $3 ORDER BY id LIMIT 1000"};
+/* What is younger than a parked row of its enterprise. */
+#define HELD                                                                                                           \
+    "WITH held AS MATERIALIZED (SELECT o.destination_id, o.unit_id, min(o.id) AS id FROM fep_message m "               \
+    " JOIN outbox o ON o.message = m.id WHERE m.state = 'parked' OR m.requeued_at IS NOT NULL AND m.state <> 'sent' "  \
+    " GROUP BY 1, 2), "
+#define NOT_HELD                                                                                                       \
+    "NOT EXISTS (SELECT 1 FROM held h WHERE h.unit_id = o.unit_id AND h.destination_id = o.destination_id "            \
+    "AND h.id < o.id) "
 /* The oldest messages are the ones to go: only they are looked at, however long the table is. */
 static const struct db_stmt PRUNE_ROWS = {
-    "outboxprune.rows",
-    "WITH old AS (SELECT id, state, settled_at FROM fep_message WHERE state <> 'parked' ORDER BY id LIMIT $2), "
+    "outboxprune.rows", HELD
+    "old AS (SELECT id, state, settled_at FROM fep_message WHERE state <> 'parked' ORDER BY id LIMIT $2), "
     "gone AS (DELETE FROM fep_message m USING old WHERE m.id = old.id AND old.state = 'sent' AND m.state = 'sent' "
     " AND old.settled_at < $1 RETURNING m.id), "
-    "row_gone AS (DELETE FROM outbox o USING gone WHERE o.message = gone.id) SELECT count(*) FROM gone"};
+    "mine AS (SELECT o.unit_id, o.destination_id, o.id FROM outbox o JOIN gone ON o.message = gone.id WHERE " NOT_HELD
+    "), "
+    "row_gone AS (DELETE FROM outbox o USING mine r WHERE o.unit_id = r.unit_id AND o.destination_id = "
+    " r.destination_id AND o.id = r.id) SELECT count(*) FROM gone"};
+/* Rows that were held when their message went, and are not any more. */
+static const struct db_stmt PRUNE_LEFT = {
+    "outboxprune.left",
+    HELD "first AS MATERIALIZED (SELECT coalesce(min(id), 9223372036854775807) AS id FROM fep_message "
+         " WHERE state <> 'parked'), "
+         "old AS (SELECT o.unit_id, o.destination_id, o.id FROM outbox o, first WHERE o.message < first.id "
+         " AND NOT EXISTS (SELECT 1 FROM fep_message m WHERE m.id = o.message) AND $1::timestamptz IS NOT NULL "
+         " AND " NOT_HELD "LIMIT $2), "
+         "gone AS (DELETE FROM outbox o USING old WHERE o.unit_id = old.unit_id AND o.destination_id = "
+         " old.destination_id AND o.id = old.id RETURNING 1) SELECT count(*) FROM gone"};
 static const struct db_stmt PRUNE_CONTENT = {
     "outboxprune.byte",
     "WITH old AS (SELECT id FROM fep_message WHERE state = 'sent' AND content IS NOT NULL AND settled_at < $1 "
@@ -199,7 +220,7 @@ RESULT outbox_list(struct db *db, const struct outbox_filter *filter,
 {
     const struct list_word *w = find_word(filter->state);
     if (!w)
-        return result_error(ERR_SENDER, 0, "state is one of ready, leased, waiting, sent, parked, open");
+        return result_error(ERR_SENDER, 0, "state is one of ready, leased, waiting, sent, parked, partly, open");
     struct listing l = {.filter = filter, .fn = fn, .arg = arg};
     TRY(resolve(db, &l));
     for (size_t i = 0; w->steps[i] && !l.stopped; i++)
@@ -211,12 +232,13 @@ RESULT outbox_list(struct db *db, const struct outbox_filter *filter,
 
 struct requeue {
     int64_t message, destination, after, now, count;
+    bool partly;
     size_t found;
 };
 
-static RESULT requeue_one(struct db *db, struct requeue *q, int64_t id, bool without_bytes)
+static RESULT requeue_one(struct db *db, struct requeue *q, int64_t id, bool without_bytes, bool sent)
 {
-    struct outbox_outcome o = {.event = without_bytes ? FEP_REMAKE : FEP_REQUEUE, .now = q->now};
+    struct outbox_outcome o = {.event = sent ? FEP_RENEW : without_bytes ? FEP_REMAKE : FEP_REQUEUE, .now = q->now};
     enum fep_state to;
     TRY(outbox_settle(db, id, &o, &to));
     q->count += to == FEP_WAITING || to == FEP_READY;
@@ -232,24 +254,37 @@ static RESULT requeue_page(struct db *db, struct requeue *q)
     db_bind_int8(&p, q->message);
     db_bind_int2(&p, (int16_t)q->destination);
     db_bind_int8(&p, q->after);
+    db_bind_bool(&p, q->partly);
     TRY(run(db, &PARKED, &p, &rows));
     q->found = db_rows_count(rows);
     struct result r = RESULT_OK;
     for (size_t i = 0; i < q->found && result_ok(r); i++)
-        r = requeue_one(db, q, db_get_int(rows, i, 0), db_get_bool(rows, i, 1));
+        r = requeue_one(db, q, db_get_int(rows, i, 0), db_get_bool(rows, i, 1), db_get_bool(rows, i, 2));
     db_rows_free(&rows);
     return r;
+}
+
+static RESULT requeue_all(struct db *db, struct requeue *q, const char *destination, int64_t *count)
+{
+    *count = 0;
+    TRY(id_of(db, &FIND_NAME, destination, &q->destination));
+    while (q->found)
+        TRY(requeue_page(db, q));
+    *count = q->count;
+    return RESULT_OK;
 }
 
 RESULT outbox_requeue(struct db *db, int64_t message, const char *destination, int64_t now, int64_t *count)
 {
     struct requeue q = {.message = message, .now = now, .found = 1};
-    *count = 0;
-    TRY(id_of(db, &FIND_NAME, destination, &q.destination));
-    while (q.found)
-        TRY(requeue_page(db, &q));
-    *count = q.count;
+    TRY(requeue_all(db, &q, destination, count));
     return message && !q.count ? result_error(ERR_NOT_FOUND, 0, "no such parked message") : RESULT_OK;
+}
+
+RESULT outbox_requeue_partly(struct db *db, const char *destination, int64_t now, int64_t *count)
+{
+    struct requeue q = {.now = now, .partly = true, .found = 1};
+    return requeue_all(db, &q, destination, count);
 }
 
 /* ---- prune ---- */
@@ -269,13 +304,14 @@ static RESULT prune_batch(struct db *db, const struct db_stmt *s, int64_t before
 
 RESULT outbox_prune(struct db *db, int64_t content_before, int64_t rows_before, int64_t *removed, bool *more)
 {
-    int64_t stop = clock_monotonic() + PRUNE_NS, rows = 1, bytes = 1;
+    int64_t stop = clock_monotonic() + PRUNE_NS, rows = 1, left = 1, bytes = 1;
     *removed = 0;
-    while ((rows || bytes) && clock_monotonic() < stop) {
+    while ((rows || left || bytes) && clock_monotonic() < stop) {
         TRY(prune_batch(db, &PRUNE_ROWS, rows_before, &rows));
+        TRY(prune_batch(db, &PRUNE_LEFT, rows_before, &left));
         TRY(prune_batch(db, &PRUNE_CONTENT, content_before, &bytes));
         *removed += rows;
     }
-    *more = rows || bytes;
+    *more = rows || left || bytes;
     return RESULT_OK;
 }

@@ -66,16 +66,19 @@ static const struct db_stmt DUE = {
     "FROM fep_message m WHERE m.destination_id = $1 AND m.state = 'waiting' AND m.next_at <= $2 "
     "AND NOT EXISTS (SELECT 1 FROM carried c JOIN head h ON h.unit_id = c.unit_id "
     " WHERE c.id = m.id AND h.place < c.place) ORDER BY m.id LIMIT 1 FOR UPDATE OF m SKIP LOCKED"};
+/* Sent, or so long ago that housekeeping has removed the message and kept the row (outbox_prune). */
 static const struct db_stmt OVERTAKEN = {
     "outbox.overtaken",
     "SELECT EXISTS (SELECT 1 FROM (SELECT destination_id, unit_id, min(id) AS id FROM outbox WHERE message = $1 "
     " GROUP BY destination_id, unit_id) s JOIN outbox o ON o.unit_id = s.unit_id AND o.destination_id = "
     "s.destination_id "
-    " AND o.id > s.id JOIN fep_message m ON m.id = o.message AND m.state = 'sent')"};
+    " AND o.id > s.id AND o.message IS NOT NULL AND NOT EXISTS (SELECT 1 FROM fep_message m WHERE m.id = o.message "
+    "  AND m.state <> 'sent'))"};
 static const struct db_stmt RESEND = {
     "outbox.resend", "UPDATE outbox o SET message = NULL, late = false FROM unnest($2::integer[], $3::bigint[]) "
-                     "AS r (unit_id, id), fep_message m WHERE o.unit_id = r.unit_id AND o.destination_id = $1 "
-                     "AND o.id > r.id AND m.id = o.message AND m.state = 'sent'"};
+                     "AS r (unit_id, id) WHERE o.unit_id = r.unit_id AND o.destination_id = $1 AND o.id > r.id "
+                     "AND o.message IS NOT NULL AND NOT EXISTS (SELECT 1 FROM fep_message m WHERE m.id = o.message "
+                     "AND m.state <> 'sent')"};
 static const struct db_stmt LOCK = {"outbox.lock", "SELECT state FROM fep_message WHERE id = $1 FOR UPDATE"};
 static const struct db_stmt MOVE = {
     "outbox.move", "UPDATE fep_message SET state = $2, lease_until = $3, next_at = $4, attempts = attempts + $5, "
@@ -108,7 +111,11 @@ static const struct db_stmt LAG = {
     "SELECT (SELECT count(*) FROM outbox WHERE destination_id = $1 AND message IS NULL) "
     "  + (SELECT count(*) FROM carried), "
     " (SELECT count(*) FROM fep_message WHERE destination_id = $1 AND state = 'parked'), "
-    " least((SELECT min(received_at) FROM head), (SELECT min(received_at) FROM carried))"};
+    " least((SELECT min(received_at) FROM head), (SELECT min(received_at) FROM carried)), "
+    " (SELECT min(o.received_at) FROM fep_message m JOIN outbox o ON o.message = m.id WHERE m.destination_id = $1 "
+    "  AND m.state = 'parked'), "
+    " (SELECT count(*) FROM fep_message WHERE destination_id = $1 AND state IN ('leased', 'waiting') AND attempts >= "
+    "$2)"};
 /* Runs the statement and gives the parameters' memory back. */
 static RESULT run(struct db *db, const struct db_stmt *s, struct db_params *p, struct db_rows **rows)
 {
@@ -646,10 +653,13 @@ RESULT outbox_lag(struct db *db, int destination, struct outbox_lag *lag)
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_int2(&p, (int16_t)destination);
+    db_bind_int4(&p, OUTBOX_STUCK_TRIES);
     TRY(run(db, &LAG, &p, &rows));
     lag->pending = db_get_int(rows, 0, 0);
     lag->parked = db_get_int(rows, 0, 1);
     lag->oldest = db_is_null(rows, 0, 2) ? 0 : db_get_time(rows, 0, 2);
+    lag->parked_oldest = db_is_null(rows, 0, 3) ? 0 : db_get_time(rows, 0, 3);
+    lag->stuck = db_get_int(rows, 0, 4);
     db_rows_free(&rows);
     return RESULT_OK;
 }

@@ -123,10 +123,13 @@ RESULT outbox_recover(struct db *db, int destination, int64_t before, const int6
 /* After an outage: waiting messages need not sit out the pause that the outage gave them. */
 RESULT outbox_hasten(struct db *db, int destination, int64_t now);
 
+enum { OUTBOX_STUCK_TRIES = 8 };
 struct outbox_lag {
-    int64_t pending; /* rows not yet at the other side, parked ones not counted */
-    int64_t parked;  /* messages */
-    int64_t oldest;  /* received_at of the oldest pending row, 0: none */
+    int64_t pending;       /* rows not yet at the other side, parked ones not counted */
+    int64_t parked;        /* messages */
+    int64_t oldest;        /* received_at of the oldest pending row, 0: none */
+    int64_t parked_oldest; /* of the oldest row of a parked message, 0: none */
+    int64_t stuck;         /* open messages tried OUTBOX_STUCK_TRIES times and more */
 };
 RESULT outbox_lag(struct db *db, int destination, struct outbox_lag *lag);
 
@@ -138,9 +141,9 @@ RESULT outbox_own(struct db *db, int destination, bool *owner);
 struct outbox_filter {
     const char *destination; /* name; NULL: all */
     const char *unit_code;   /* NULL: all */
-    const char *state;       /* "ready" … "parked", "open" (all but sent); NULL: all */
-    int64_t upload_id;       /* 0: all */
-    int64_t limit;           /* 0: no limit */
+    const char *state; /* "ready" … "parked", "open" (all but sent), "partly" (sent, not all taken); NULL: all */
+    int64_t upload_id; /* 0: all */
+    int64_t limit;     /* 0: no limit */
 };
 
 struct outbox_entry { /* texts live during the callback */
@@ -165,10 +168,15 @@ RESULT outbox_list(struct db *db, const struct outbox_filter *filter,
                    bool (*fn)(const struct outbox_entry *entry, void *arg), void *arg);
 /* Parked messages are tried again with the same id and bytes; one that could never be made, or that younger data of
  * its enterprise have overtaken, is made anew from its rows. message 0: all parked ones (of the destination named,
- * NULL: of every). NOT_FOUND: no such parked message. */
+ * NULL: of every); a message that was sent but taken only in part (code 2) must be named, and is made anew, because its
+ * id is used up. NOT_FOUND: no such parked message. */
 RESULT outbox_requeue(struct db *db, int64_t message, const char *destination, int64_t now, int64_t *count);
+/* The same for all messages that were taken only in part. */
+RESULT outbox_requeue_partly(struct db *db, const char *destination, int64_t now, int64_t *count);
 /* Housekeeping, in small transactions: bytes of messages sent before content_before go, messages sent before
- * rows_before go with their rows. Stops after about a second; *more tells whether something is left. */
+ * rows_before go with their rows; but rows of an enterprise that are younger than a parked message of it stay, because
+ * they must follow when the operator sends that again. Stops after about a second; *more tells whether something is
+ * left. */
 RESULT outbox_prune(struct db *db, int64_t content_before, int64_t rows_before, int64_t *removed, bool *more);
 
 #endif

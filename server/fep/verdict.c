@@ -41,6 +41,11 @@ enum verdict verdict_of(struct result r, int code)
     return r.code ? by_code(r.code) : KINDS[r.kind];
 }
 
+bool verdict_not_served(struct result r, int code)
+{
+    return (result_ok(r) ? code : r.code) == 2112;
+}
+
 const char *verdict_name(enum verdict v)
 {
     return NAMES[v];

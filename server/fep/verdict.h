@@ -6,6 +6,7 @@
 #ifndef NHJC_FEP_VERDICT_H
 #define NHJC_FEP_VERDICT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/result.h"
@@ -22,6 +23,8 @@ enum verdict {
 
 /* r: of the call; code: responseCode when the call succeeded. */
 enum verdict verdict_of(struct result r, int code);
+/* The other side does not serve the operation: asking again is pointless until it registers us anew. */
+bool verdict_not_served(struct result r, int code);
 const char *verdict_name(enum verdict v);
 
 /* Pause before try `attempts` + 1: doubles from min to max, the upper half of it random. */

@@ -13,6 +13,7 @@ struct soap_client {
     struct tls_client *tls;
     struct client_wire *wire;
     struct buf request, answer;
+    int retry_after; /* of the last answer */
 };
 
 RESULT soap_client_new(const struct tls_client_config *tls, struct soap_client **client)
@@ -44,14 +45,20 @@ void soap_client_free(struct soap_client **client)
 /* One call: *answer is a struct of the operation's response, valid until the next call. */
 static RESULT call(struct soap_client *c, enum client_op op, const void *request, const void **answer)
 {
-    int status = 0, retry_after = 0;
+    int status = 0;
+    c->retry_after = 0;
     buf_clear(&c->request);
     buf_clear(&c->answer);
     TRY(client_wire_write(c->wire, op, request, &c->request));
     const struct client_op_row *row = client_op_row(op);
     TRY(tls_client_post(c->tls, SERVICES[row->service].path, wire_content_type(1), row->action, &c->request, &status,
-                        &retry_after, &c->answer));
+                        &c->retry_after, &c->answer));
     return client_wire_read(c->wire, op, status, &c->answer, answer);
+}
+
+int soap_client_retry_after(const struct soap_client *c)
+{
+    return c->retry_after;
 }
 
 /* gSOAP's structs have no const; nothing is written through these pointers. */
@@ -154,14 +161,18 @@ RESULT soap_client_register_platform(struct soap_client *c, const char *code, co
 }
 
 RESULT soap_client_upload_enterprises(struct soap_client *c, const char *message_id, const char *platform_code,
-                                      const void *content, size_t len, struct client_common *answer)
+                                      const void *content, size_t len, struct client_config_answer *answer)
 {
     struct _exchange__UploadEnterprises request = {
         .messageId = text_in(message_id), .platformCode = text_in(platform_code), .content = {content, len}};
     const void *response = NULL;
     TRY(call(c, CLIENT_UPLOAD_ENTERPRISES, &request, &response));
     const struct _exchange__UploadEnterprisesResponse *r = response;
-    *answer = COMMON(r);
+    *answer = (struct client_config_answer){
+        .common = COMMON(r),
+        .config_version = "",
+        .findings = exchange_client_findings(client_wire_arena(c->wire), r->finding, r->__sizefinding),
+        .finding_count = (size_t)r->__sizefinding};
     return RESULT_OK;
 }
 

@@ -15,6 +15,8 @@ struct soap_client;
 
 RESULT soap_client_new(const struct tls_client_config *tls, struct soap_client **client);
 void soap_client_free(struct soap_client **client);
+/* Retry-After of the last call's HTTP answer in seconds, 0: none. */
+int soap_client_retry_after(const struct soap_client *c);
 
 struct client_common { /* the beginning of every response */
     int code;
@@ -51,8 +53,6 @@ struct client_platform_answer {
 };
 RESULT soap_client_register_platform(struct soap_client *c, const char *code, const char *name, const char *software,
                                      struct client_platform_answer *answer);
-RESULT soap_client_upload_enterprises(struct soap_client *c, const char *message_id, const char *platform_code,
-                                      const void *content, size_t len, struct client_common *answer);
 RESULT soap_client_platform_heartbeat(struct soap_client *c, const char *platform_code, int64_t pending,
                                       const char *oldest, struct client_common *answer);
 
@@ -90,6 +90,8 @@ struct client_heartbeat_answer {
 };
 RESULT soap_client_heartbeat(struct soap_client *c, const char *device_id, const char *device_time, long long pending,
                              struct client_heartbeat_answer *answer);
+RESULT soap_client_upload_enterprises(struct soap_client *c, const char *message_id, const char *platform_code,
+                                      const void *content, size_t len, struct client_config_answer *answer);
 RESULT soap_client_report_command(struct soap_client *c, const char *device_id, const char *command_id, bool done,
                                   const char *detail, struct client_common *answer);
 

@@ -6,7 +6,7 @@ import subprocess
 import nhjc
 from stack import StackCase, main, run, wait
 import compare
-from testdata import BASIC, FACTOR, MEAN, POWER, SUM, in_folder, readings, slots
+from testdata import BASIC, COUNTER, FACTOR, MEAN, POWER, SUM, in_folder, readings, slots
 
 
 class Forwarded(StackCase):
@@ -176,6 +176,9 @@ class Forwarded(StackCase):
             sent[0] += 1
             return self.parked()
         wait(parked_after_one_more, 60, every=0.5, what='the parked message')
+        self.code(refused.configure(BASIC + [COUNTER]), 0)
+        wait(lambda: self.province.number("SELECT count(*) FROM fep_message WHERE state = 'parked' AND kind = 1 AND response_text LIKE '%findings 1104%'"),
+             60, what='the parked configuration with the finding')
         others.upload(readings(POWER, '2018-01-01 00:15', ['3']))
         wait(lambda: len(self.rows(self.above, others)) == 1, 60, what='the data of the other enterprise')
         listed = self.province.ctl('outbox', 'list', '--state', 'parked').stdout

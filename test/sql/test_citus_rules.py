@@ -17,7 +17,6 @@ CTL = os.path.join(os.environ['NHJC_BIN_DIR'], 'nhjcctl')
 ALLOWED = {
     'outbox.release': 'the rows of a message are found by its id, over the index on message; once per failure to pack',
     'outbox.repack': 'the same, when an operator sends a parked message again',
-    'outboxprune.rows': 'a message carries rows of many enterprises; housekeeping only, nobody waits for it',
 }
 
 

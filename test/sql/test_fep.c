@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -160,6 +161,7 @@ static struct result judge(const struct fep_message *m, const struct buf *xml, s
     if (holds(xml, upper.refuse_text) || holds(xml, upper.refuse_also))
         return refused(upper.refuse_code);
     reply->code = every(upper.busy_every) ? 9101 : upper.answer;
+    reply->rejected = reply->code == 2;
     snprintf(reply->text, sizeof reply->text, "答复 \xff answer");
     snprintf(reply->upload_id, sizeof reply->upload_id, "u%d", upper.count);
     if (reply->code != 0 && reply->code != 2)
@@ -903,6 +905,84 @@ START_TEST(partly_accepted_is_sent_and_keeps_the_words)
 }
 END_TEST
 
+static int64_t metric(const char *series)
+{
+    struct buf b = BUF_INIT;
+    metrics_print(&b);
+    const char *at = strstr(buf_str(&b), series);
+    int64_t n = at ? strtoll(at + strlen(series), NULL, 10) : 0;
+    buf_free(&b);
+    return n;
+}
+
+START_TEST(readings_refused_one_by_one_are_counted_and_may_be_sent_again)
+{
+    static const char rejected[] = "nhjc_fep_records_total{destination=\"nation\",result=\"rejected\"} ";
+    int64_t before = metric(rejected), count = 0;
+    put_upload(1, 1, 2);
+    SET_UPPER(upper.answer = 2);
+    struct fep *f = start();
+    EVENTUALLY(unsent() == 0);
+    ck_assert_int_eq(metric(rejected), before + 1);
+    SET_UPPER(upper.answer = 0);
+    int64_t partly = NUMBER(db, "SELECT id FROM fep_message");
+    put_upload(1, 3, 1);
+    fep_hint(f);
+    EVENTUALLY(unsent() == 0);
+    ck_assert_int_eq(outbox_requeue(db, NUMBER(db, "SELECT max(id) FROM fep_message"), NULL, clock_now(), &count).kind,
+                     ERR_NOT_FOUND); /* taken whole */
+    OK(outbox_requeue(db, 0, NULL, clock_now(), &count));
+    ck_assert_int_eq(count, 0);
+    OK(outbox_requeue(db, partly, NULL, clock_now(), &count));
+    ck_assert_int_eq(count, 1);
+    fep_hint(f);
+    EVENTUALLY(unsent() == 0);
+    fep_stop(&f);
+    expect_values(1, (const int[]){1, 2, 3, 1, 2, 3}, 6); /* under a new id; the other side counts them as unchanged */
+    ck_assert_int_eq(UPPER(upper.changed), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(a_lease_that_ran_out_is_taken_up_while_its_owner_lives)
+{
+    put_upload(1, 1, 3);
+    SET_UPPER(upper.forget_every = 1);
+    struct fep *f = start();
+    EVENTUALLY(UPPER(upper.value_count[1]) == 3);
+    SET_UPPER(upper.down = true, upper.forget_every = 0);
+    int registers = UPPER(upper.registers);
+    EVENTUALLY(UPPER(upper.registers) > registers + 2 && in_state("waiting") == 1);
+    OK(db_exec(db, "UPDATE fep_message SET state = 'leased', next_at = NULL, lease_until = now() - interval '1 s'"));
+    SET_UPPER(upper.down = false);
+    EVENTUALLY(unsent() == 0);
+    fep_stop(&f);
+    expect_sequence(1, 1, 3);
+    ck_assert_int_eq(UPPER(upper.count), 1);
+    finish();
+}
+END_TEST
+
+START_TEST(a_message_that_is_put_off_for_ever_is_divided)
+{
+    for (int unit = 1; unit <= 4; unit++)
+        put_upload(unit, 1, 1);
+    SET_UPPER(upper.refuse_text = VALUE_OF("2", "1"), upper.refuse_code = 9102);
+    struct fep *f = start();
+    for (int unit = 1; unit <= 4; unit++)
+        EVENTUALLY(unit == 2 || UPPER(upper.value_count[unit]) == 1);
+    struct outbox_lag lag;
+    EVENTUALLY(result_ok(outbox_lag(db, destination, &lag)) && lag.stuck == 1);
+    ck_assert_int_eq(lag.pending, 1);
+    ck_assert_int_eq(in_state("parked"), 0);
+    SET_UPPER(upper.refuse_text = NULL);
+    EVENTUALLY(unsent() == 0);
+    fep_stop(&f);
+    expect_sequence(2, 1, 1);
+    finish();
+}
+END_TEST
+
 START_TEST(a_second_forwarder_waits_until_the_first_is_gone)
 {
     struct fep *first = start();
@@ -1122,6 +1202,62 @@ START_TEST(pruning_takes_bytes_then_rows_of_what_was_sent_and_nothing_else)
 }
 END_TEST
 
+START_TEST(what_went_before_a_parked_message_follows_it_however_late)
+{
+    for (int i = 1; i <= 4; i++) {
+        put_upload(1, i, 1);
+        put_upload(2, i, 1);
+    }
+    SET_UPPER(upper.refuse_text = VALUE_OF("1", "2"), upper.refuse_code = 2103);
+    struct fep *f = start();
+    EVENTUALLY(unsent() == 0);
+    int64_t removed = 0, count = 0, far = clock_now() + 3600 * USEC_PER_SEC;
+    bool more = true;
+    OK(outbox_prune(db, far, far, &removed, &more));
+    ck_assert_int_gt(removed, 0);
+    ck_assert_int_eq(in_state("sent"), 0);
+    SET_UPPER(upper.refuse_text = NULL);
+    OK(outbox_requeue(db, 0, NULL, clock_now(), &count));
+    ck_assert_int_eq(count, 1);
+    fep_hint(f);
+    EVENTUALLY(unsent() == 0);
+    expect_values(1, (const int[]){1, 3, 4, 2, 3, 4}, 6);
+    expect_sequence(2, 1, 4);
+    fep_stop(&f);
+    OK(outbox_prune(db, far, far, &removed, &more));
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM outbox"), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(rows_kept_for_a_parked_message_go_when_it_is_settled)
+{
+    for (int i = 1; i <= 3; i++)
+        put_upload(1, i, 1);
+    SET_UPPER(upper.refuse_text = VALUE_OF("1", "2"), upper.refuse_code = 2103);
+    struct fep *f = start();
+    EVENTUALLY(unsent() == 0);
+    fep_stop(&f);
+    int64_t removed = 0, far = clock_now() + 3600 * USEC_PER_SEC;
+    bool more = true;
+    OK(outbox_prune(db, far, far, &removed, &more));
+    ck_assert_int_eq(listed(NULL, NULL, 0), 2);
+    struct outbox_lag lag;
+    OK(outbox_lag(db, destination, &lag));
+    ck_assert_int_eq(lag.parked_oldest, now_us);
+    enum fep_state to;
+    struct outbox_outcome o = {.event = FEP_RECEIPT, .now = now_us, .code = 0, .text = "after all"};
+    int64_t id = NUMBER(db, "SELECT id FROM fep_message");
+    OK(outbox_settle(db, id, &o, &to));
+    OK(outbox_prune(db, far, far, &removed, &more));
+    ck_assert(!more);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM outbox"), 0);
+    OK(outbox_lag(db, destination, &lag));
+    ck_assert_int_eq(lag.parked_oldest, 0);
+    finish();
+}
+END_TEST
+
 START_TEST(heartbeat_and_gauges_tell_what_waits)
 {
     for (int i = 0; i < 5; i++)
@@ -1274,25 +1410,26 @@ START_TEST(an_enterprises_older_message_goes_first_even_when_a_later_one_is_due)
 }
 END_TEST
 
-DBTEST_MAIN("fep", before, each_reading_arrives_once_and_in_order_whatever_the_link_does,
-            live_uploads_go_on_while_it_runs, one_enterprises_history_does_not_hold_up_the_others,
-            a_lease_of_a_former_process_is_taken_up_with_the_same_id_and_bytes,
-            a_refused_upload_is_parked_alone_and_the_rest_goes_on,
-            a_requeued_message_goes_out_with_its_own_id_and_bytes,
-            data_that_went_before_a_requeued_message_follow_it_once_more,
-            several_requeued_messages_end_in_the_order_of_the_uploads, a_refused_link_parks_nothing,
-            an_enterprise_that_is_not_admitted_there_does_not_stop_the_others,
-            a_message_that_always_fails_holds_up_only_its_own_enterprises,
-            configurations_keep_their_place_between_the_data, a_lower_platforms_set_is_divided_by_enterprise,
-            sealed_uploads_are_opened_with_the_devices_key,
-            an_upload_gone_from_the_archive_is_parked_and_packed_anew_when_it_is_back,
-            what_was_refused_at_intake_is_settled_without_a_call, an_outage_keeps_what_waits_and_drains_afterwards,
-            new_base_data_there_is_learned_and_the_same_message_sent_again, partly_accepted_is_sent_and_keeps_the_words,
-            a_second_forwarder_waits_until_the_first_is_gone, a_lost_database_connection_loses_nothing,
-            stopping_is_quick_while_nothing_answers, an_inactive_destination_sends_nothing, destinations_keep_their_ids,
-            a_destination_that_becomes_active_gets_every_configuration_first,
-            a_destination_that_is_not_configured_any_more_becomes_inactive, the_list_shows_every_row_with_its_state,
-            pruning_takes_bytes_then_rows_of_what_was_sent_and_nothing_else, heartbeat_and_gauges_tell_what_waits,
-            a_receipt_that_comes_late_is_taken_and_a_late_timeout_is_not,
-            rows_that_somebody_else_took_are_not_claimed_twice,
-            an_enterprises_older_message_goes_first_even_when_a_later_one_is_due)
+DBTEST_MAIN(
+    "fep", before, each_reading_arrives_once_and_in_order_whatever_the_link_does, live_uploads_go_on_while_it_runs,
+    one_enterprises_history_does_not_hold_up_the_others,
+    a_lease_of_a_former_process_is_taken_up_with_the_same_id_and_bytes,
+    a_refused_upload_is_parked_alone_and_the_rest_goes_on, a_requeued_message_goes_out_with_its_own_id_and_bytes,
+    data_that_went_before_a_requeued_message_follow_it_once_more,
+    several_requeued_messages_end_in_the_order_of_the_uploads, a_refused_link_parks_nothing,
+    an_enterprise_that_is_not_admitted_there_does_not_stop_the_others,
+    a_message_that_always_fails_holds_up_only_its_own_enterprises, configurations_keep_their_place_between_the_data,
+    a_lower_platforms_set_is_divided_by_enterprise, sealed_uploads_are_opened_with_the_devices_key,
+    an_upload_gone_from_the_archive_is_parked_and_packed_anew_when_it_is_back,
+    what_was_refused_at_intake_is_settled_without_a_call, an_outage_keeps_what_waits_and_drains_afterwards,
+    new_base_data_there_is_learned_and_the_same_message_sent_again, partly_accepted_is_sent_and_keeps_the_words,
+    readings_refused_one_by_one_are_counted_and_may_be_sent_again,
+    a_lease_that_ran_out_is_taken_up_while_its_owner_lives, a_message_that_is_put_off_for_ever_is_divided,
+    what_went_before_a_parked_message_follows_it_however_late, rows_kept_for_a_parked_message_go_when_it_is_settled,
+    a_second_forwarder_waits_until_the_first_is_gone, a_lost_database_connection_loses_nothing,
+    stopping_is_quick_while_nothing_answers, an_inactive_destination_sends_nothing, destinations_keep_their_ids,
+    a_destination_that_becomes_active_gets_every_configuration_first,
+    a_destination_that_is_not_configured_any_more_becomes_inactive, the_list_shows_every_row_with_its_state,
+    pruning_takes_bytes_then_rows_of_what_was_sent_and_nothing_else, heartbeat_and_gauges_tell_what_waits,
+    a_receipt_that_comes_late_is_taken_and_a_late_timeout_is_not, rows_that_somebody_else_took_are_not_claimed_twice,
+    an_enterprises_older_message_goes_first_even_when_a_later_one_is_due)

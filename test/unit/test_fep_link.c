@@ -105,6 +105,23 @@ START_TEST(one_messages_trouble_is_not_an_outage)
 }
 END_TEST
 
+START_TEST(a_pause_that_the_other_side_asked_for_is_kept)
+{
+    struct link l = fresh();
+    int64_t wait;
+    link_opened(&l, 0, "", "");
+    link_failed(&l, 5000, false, false, "503");
+    link_hold(&l, 5000, 7000);
+    ck_assert_int_eq(link_use(&l, 5000, &wait), LINK_PAUSED);
+    ck_assert_int_eq(wait, 7000);
+    link_hold(&l, 6000, 1); /* never shorter */
+    ck_assert_int_eq(link_use(&l, 6000, &wait), LINK_PAUSED);
+    ck_assert_int_eq(wait, 6000);
+    ck_assert_int_eq(link_use(&l, 12000, &wait), LINK_PROBE);
+    done(&l);
+}
+END_TEST
+
 START_TEST(new_versions_are_fetched_without_a_pause)
 {
     struct link l = fresh();
@@ -118,4 +135,5 @@ END_TEST
 
 UNIT_MAIN("fep_link", the_way_is_probed_before_the_first_message, a_failure_pauses_and_then_probes,
           pauses_grow_during_an_outage_up_to_the_longest, a_repeated_failure_is_logged_once_and_counted,
-          one_messages_trouble_is_not_an_outage, new_versions_are_fetched_without_a_pause)
+          one_messages_trouble_is_not_an_outage, a_pause_that_the_other_side_asked_for_is_kept,
+          new_versions_are_fetched_without_a_pause)

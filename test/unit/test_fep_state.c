@@ -36,10 +36,11 @@ START_TEST(a_receipt_is_taken_in_every_state_a_message_can_be_in)
 }
 END_TEST
 
-START_TEST(nothing_moves_a_sent_message)
+START_TEST(nothing_but_an_operator_moves_a_sent_message)
 {
     for (int e = 0; e < FEP_EVENTS; e++)
-        ck_assert_int_eq(outbox_next(FEP_SENT, (enum fep_event)e)->action, FEP_KEEP);
+        ck_assert((outbox_next(FEP_SENT, (enum fep_event)e)->action == FEP_KEEP) == (e != FEP_RENEW));
+    ck_assert_int_eq(outbox_next(FEP_SENT, FEP_RENEW)->action, FEP_REPACK); /* a new id: the old one is used up */
 }
 END_TEST
 
@@ -195,6 +196,18 @@ START_TEST(codes_are_judged_as_the_contract_says)
 }
 END_TEST
 
+START_TEST(only_an_unknown_operation_ends_the_heartbeat)
+{
+    static const int passing[] = {0, 1103, 1104, 1106, 9101, 9102};
+    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++) {
+        ck_assert(!verdict_not_served(RESULT_OK, passing[i]));
+        ck_assert(!verdict_not_served((struct result){ERR_UNAUTHORISED, passing[i], ""}, 0));
+    }
+    ck_assert(!verdict_not_served((struct result){ERR_TRANSIENT, 0, ""}, 0));
+    ck_assert(verdict_not_served((struct result){ERR_SENDER, 2112, ""}, 0));
+}
+END_TEST
+
 START_TEST(nothing_is_refused_for_good_without_the_other_sides_code)
 {
     for (int kind = ERR_SENDER; kind <= ERR_INTERNAL; kind++) {
@@ -256,9 +269,9 @@ START_TEST(more_findings_than_fit_are_cut_at_a_piece)
 END_TEST
 
 UNIT_MAIN("fep_state", every_pair_of_state_and_event_has_one_answer,
-          a_receipt_is_taken_in_every_state_a_message_can_be_in, nothing_moves_a_sent_message,
+          a_receipt_is_taken_in_every_state_a_message_can_be_in, nothing_but_an_operator_moves_a_sent_message,
           only_an_operator_brings_back_a_parked_message, a_message_is_sent_only_under_a_lease,
           no_order_of_late_answers_and_timeouts_loses_a_receipt, names_of_states_are_those_of_the_database,
-          codes_are_judged_as_the_contract_says, nothing_is_refused_for_good_without_the_other_sides_code,
-          pauses_double_up_to_the_longest_and_never_vanish, findings_are_told_by_code_and_first_places,
-          more_findings_than_fit_are_cut_at_a_piece)
+          codes_are_judged_as_the_contract_says, only_an_unknown_operation_ends_the_heartbeat,
+          nothing_is_refused_for_good_without_the_other_sides_code, pauses_double_up_to_the_longest_and_never_vanish,
+          findings_are_told_by_code_and_first_places, more_findings_than_fit_are_cut_at_a_piece)
