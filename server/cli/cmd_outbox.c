@@ -1,4 +1,4 @@
-/* outbox list|requeue, destination list: what the front-end processor still has to forward. */
+/* outbox list|requeue, destination list|fill: what the front-end processor still has to forward. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "fep/outbox_store.h"
+#include "payload/payload.h"
 
 static const struct table_column COLUMNS[] = {{"id", "编号 id", true},
                                               {"destination", "目标 destination", false},
@@ -167,6 +168,39 @@ static int cmd_destinations(struct cli *cli, const struct args *args)
     return EXIT_DONE;
 }
 
+/* ---------------------------------------------------------------- fill */
+static RESULT fill(struct cli *cli, const struct args *args, int64_t from, struct outbox_filled *filled)
+{
+    const char *code = args_text(args, "enterprise");
+    payload_init();
+    TRY(cli_db(cli));
+    TRY(outbox_fill(cli->db, args->words[0], code, from, filled));
+    return audit_write(cli->db, cli->actor, "", "destination.fill", args->words[0], 0, code ? code : "all");
+}
+
+static int cmd_fill(struct cli *cli, const struct args *args)
+{
+    int64_t from;
+    struct outbox_filled filled;
+    struct result r = args_time(args, "from", INT64_MIN, &from);
+    if (!result_ok(r)) {
+        return cli_wrong_usage(r);
+    }
+    r = fill(cli, args, from, &filled);
+    if (!result_ok(r)) {
+        return cli_failed(r);
+    }
+    printf(
+        "%lld 家企业的配置与 %lld 份上传已排队 / the configurations of %lld enterprises and %lld uploads are queued\n",
+        (long long)filled.enterprises, (long long)filled.uploads, (long long)filled.enterprises,
+        (long long)filled.uploads);
+    if (filled.unreadable) {
+        printf("%lld 份下级平台上传已不在档案中 / %lld sets of lower platforms are no longer in the archive\n",
+               (long long)filled.unreadable, (long long)filled.unreadable);
+    }
+    return EXIT_DONE;
+}
+
 static const struct arg_spec LIST_ARGS[] = {
     {"destination", "NAME", "只列该目标 / only this destination", false},
     {"enterprise", "CODE", "只列该企业 / only this enterprise", false},
@@ -180,6 +214,8 @@ static const struct arg_spec REQUEUE_ARGS[] = {
     {"partly", NULL, "全部部分被拒的消息 / every message taken in part", false},
     {"destination", "NAME", "只限该目标 / only of this destination", false}};
 static const struct arg_spec DESTINATION_ARGS[] = {JSON_ARG};
+static const struct arg_spec FILL_ARGS[] = {{"from", "TIME", "此时起接收的上传 / uploads received since then", true},
+                                            {"enterprise", "CODE", "只限该企业 / only of this enterprise", false}};
 
 static const struct command COMMANDS[] = {
     {.words = "outbox list",
@@ -201,5 +237,13 @@ static const struct command COMMANDS[] = {
      .zh = "列出转发目标及积压",
      .en = "lists the destinations and what waits for them",
      COMMAND_ARGS(DESTINATION_ARGS)},
+    {.words = "destination fill",
+     .run = cmd_fill,
+     .usage = "NAME --from TIME [--enterprise CODE]",
+     .zh = "把早先的配置与上传重新排队发往该目标",
+     .en = "queues configurations and earlier uploads for a destination",
+     COMMAND_ARGS(FILL_ARGS),
+     .min_words = 1,
+     .max_words = 1},
 };
 const struct command_group OUTBOX_COMMANDS = {COMMANDS, ARRAY_LEN(COMMANDS)};

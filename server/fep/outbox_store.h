@@ -173,6 +173,17 @@ RESULT outbox_list(struct db *db, const struct outbox_filter *filter,
 RESULT outbox_requeue(struct db *db, int64_t message, const char *destination, int64_t now, int64_t *count);
 /* The same for all messages that were taken only in part. */
 RESULT outbox_requeue_partly(struct db *db, const char *destination, int64_t now, int64_t *count);
+
+struct outbox_filled {
+    int64_t enterprises, uploads;
+    int64_t unreadable; /* sets of several enterprises that the archive does not hold any more */
+};
+/* Queues the configuration and all uploads received since `from` that the archive still holds, in the order they came,
+ * of one enterprise (unit_code) or of all: for a destination that was added later, or did not store what it answered
+ * for. What was sent before goes once more, so that the last word stays the last; the other side counts it as
+ * unchanged. One transaction per enterprise; it may be run again. NOT_FOUND: no such active destination, enterprise. */
+RESULT outbox_fill(struct db *db, const char *destination, const char *unit_code, int64_t from,
+                   struct outbox_filled *filled);
 /* Housekeeping, in small transactions: bytes of messages sent before content_before go, messages sent before
  * rows_before go with their rows; but rows of an enterprise that are younger than a parked message of it stay, because
  * they must follow when the operator sends that again. Stops after about a second; *more tells whether something is

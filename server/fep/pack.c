@@ -106,6 +106,11 @@ size_t pack_view_blocks(const struct pack_view *view)
     return view->set.count;
 }
 
+const char *pack_view_enterprise(const struct pack_view *view, size_t block)
+{
+    return view->set.at[block].enterprise_code;
+}
+
 static bool is_refused(const struct pack_view *v, size_t ordinal)
 {
     return v->refused && (v->refused[ordinal / 8] >> (ordinal % 8) & 1);

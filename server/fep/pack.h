@@ -39,6 +39,7 @@ RESULT pack_open(const struct pack_source *source, struct pack_view **view);
 void pack_view_free(struct pack_view **view);
 size_t pack_view_bytes(const struct pack_view *view);  /* memory held */
 size_t pack_view_blocks(const struct pack_view *view); /* enterprises' blocks in it */
+const char *pack_view_enterprise(const struct pack_view *view, size_t block);
 /* Records of this enterprise that were not refused. */
 size_t pack_view_count(const struct pack_view *view, const char *enterprise_code);
 

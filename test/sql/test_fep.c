@@ -1104,6 +1104,82 @@ START_TEST(a_destination_that_becomes_active_gets_every_configuration_first)
 }
 END_TEST
 
+/* Its row in the table of uploads; unit 0: of several enterprises. */
+static void put_record(int sender, int unit)
+{
+    static const struct db_stmt PUT = {
+        "t.record",
+        "INSERT INTO upload (sender_id, upload_id, received_at, unit_id, message_id, response_code, received, "
+        "stored, unchanged, corrected, suspect, rejected) "
+        "VALUES ($1, $2, $3, nullif($4, 0), 'm', 0, 1, 1, 0, 0, 0, 0)"};
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_int4(&p, sender);
+    db_bind_int8(&p, next_upload - 1);
+    db_bind_time(&p, now_us);
+    db_bind_int4(&p, unit);
+    OK(db_query(db, &PUT, &p, NULL));
+    db_params_free(&p);
+}
+
+static void put_set_of_two(int platform, int value)
+{
+    struct buf b = BUF_INIT;
+    buf_append_str(&b, "<energyDataSet " NS "platformCode=\"420100\" uploadDate=\"2026-11-20 10:16:02\">");
+    for (int unit = 1; unit <= 2; unit++)
+        put_block(&b, unit, value, 1, "");
+    buf_append_str(&b, "</energyDataSet>");
+    put_payload(buf_str(&b), &(struct stored){.sender = platform});
+    put_record(platform, 0);
+    buf_free(&b);
+}
+
+static void put_recorded(int unit, int value)
+{
+    put_upload(unit, value, 1);
+    put_record(unit, unit);
+}
+
+START_TEST(a_destination_is_filled_with_what_was_uploaded_before_it_was_there)
+{
+    struct fep_destination d[] = {{.name = nation, .active = true}, {.name = sister, .active = true}};
+    struct outbox_filled filled;
+    int ids[2];
+    int64_t from = now_us - 3600 * USEC_PER_SEC;
+    OK(db_exec(db, "INSERT INTO platform (code, platform_id, name) VALUES ('420100', 'p', 'city')"));
+    int platform = (int)NUMBER(db, "SELECT id FROM platform");
+    put_config(1, 1);
+    put_config(2, 1);
+    OK(db_exec(db, "UPDATE unit SET config_version = 1 WHERE id IN (1, 2)"));
+    put_recorded(1, 1);
+    put_recorded(2, 1);
+    put_set_of_two(platform, 2);
+    put_recorded(1, 3);
+    OK(fep_destinations(db, d, 2, ids));
+    destination = ids[1];
+    put_recorded(1, 4); /* live, before anybody thought of the rest */
+    ck_assert_int_eq(outbox_fill(db, "nowhere", NULL, from, &filled).kind, ERR_NOT_FOUND);
+    ck_assert_int_eq(outbox_fill(db, sister, "nobody", from, &filled).kind, ERR_NOT_FOUND);
+    OK(outbox_fill(db, sister, NULL, from, &filled));
+    ck_assert_int_eq(filled.enterprises, 2);
+    ck_assert_int_eq(filled.uploads, 6);
+    ck_assert_int_eq(filled.unreadable, 0);
+    struct fep *f = start();
+    EVENTUALLY(UPPER(upper.value_count[1]) == 6 && UPPER(upper.value_count[2]) == 4);
+    expect_values(1, (const int[]){-1, -1, 1, 2, 3, 4}, 6);
+    expect_values(2, (const int[]){-1, -1, 1, 2}, 4);
+    OK(outbox_fill(db, sister, "420000000000000001", from, &filled));
+    ck_assert_int_eq(filled.uploads, 4);
+    fep_hint(f);
+    EVENTUALLY(UPPER(upper.value_count[1]) == 11);
+    fep_stop(&f);
+    expect_values(1, (const int[]){-1, -1, 1, 2, 3, 4, -1, 1, 2, 3, 4}, 11);
+    OK(outbox_fill(db, sister, NULL, clock_now() + USEC_PER_SEC, &filled));
+    ck_assert_int_eq(filled.uploads, 0);
+    finish();
+}
+END_TEST
+
 START_TEST(a_destination_that_is_not_configured_any_more_becomes_inactive)
 {
     struct fep_destination d[] = {{.name = nation, .active = true}, {.name = sister, .active = true}};
@@ -1429,6 +1505,7 @@ DBTEST_MAIN(
     a_second_forwarder_waits_until_the_first_is_gone, a_lost_database_connection_loses_nothing,
     stopping_is_quick_while_nothing_answers, an_inactive_destination_sends_nothing, destinations_keep_their_ids,
     a_destination_that_becomes_active_gets_every_configuration_first,
+    a_destination_is_filled_with_what_was_uploaded_before_it_was_there,
     a_destination_that_is_not_configured_any_more_becomes_inactive, the_list_shows_every_row_with_its_state,
     pruning_takes_bytes_then_rows_of_what_was_sent_and_nothing_else, heartbeat_and_gauges_tell_what_waits,
     a_receipt_that_comes_late_is_taken_and_a_late_timeout_is_not, rows_that_somebody_else_took_are_not_claimed_twice,
