@@ -32,6 +32,20 @@ def processes(*words):
     return found
 
 
+def of_session(number):
+    """The command lines of what runs in this session."""
+    found = []
+    for entry in os.listdir('/proc'):
+        try:
+            with open('/proc/%s/stat' % entry) as file:
+                if int(file.read().rpartition(')')[2].split()[3]) == number:
+                    with open('/proc/%s/cmdline' % entry, 'rb') as file:
+                        found.append(file.read().replace(b'\0', b' ').decode(errors='replace'))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
 class Folder(unittest.TestCase):
     def setUp(self):
         self.root = os.path.realpath(tempfile.mkdtemp(prefix='nhjc scripts '))
@@ -134,9 +148,25 @@ class Demo(Folder):
                     sent += json.load(file)['readings']
         self.assertRegex(words, r'durable: %d readings in \d+ uploads, [\d.]+ s, \d+ readings/s over' % sent)
         self.assertEqual(processes(self.root), {})
-        again = run('sh', DEMO, '--once', '--data', csv, env=self.env).stdout
+        again = self.until_interrupted('--data', csv)
         self.assertRegex(again, r'durable: 0 readings in 0 uploads, ')  # of this run, not of all runs so far
         self.assertIn('both platforms agree to the last digit', again)
+
+    def until_interrupted(self, *words):
+        """The demo's words until it waits for Ctrl-C, which it then gets; nothing of its session stays."""
+        demo = subprocess.Popen(['sh', DEMO] + list(words), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                text=True, start_new_session=True)
+        seen = ''
+        while 'press Ctrl-C' not in seen:
+            line = demo.stdout.readline()
+            self.assertTrue(line, seen)
+            seen += line
+        wait(lambda: [line for line in of_session(demo.pid) if line.startswith('sleep')], 20, what='the demo waiting')
+        os.kill(demo.pid, signal.SIGINT)
+        self.assertEqual(demo.wait(timeout=60), 0)
+        demo.stdout.close()
+        self.assertEqual(of_session(demo.pid), [])
+        return seen
 
 
 class BackupScript(Folder):
