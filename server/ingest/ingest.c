@@ -73,8 +73,10 @@ struct job {
     struct business_result business;
     struct frame_plan plan;
     struct stored_upload stored;
+    struct upload_begun begun;
     bool wants_past;                /* rules against the recent past apply */
-    struct findings first_findings; /* before those rules, for a repeated transaction */
+    struct findings read_findings;  /* before the readings were judged, */
+    struct findings first_findings; /* and before those rules: for a repeated transaction */
 };
 
 static RESULT check_request(struct job *j)
@@ -208,6 +210,8 @@ static void flag_late(struct job *j, int64_t now)
 
 static void judge(struct job *j)
 {
+    j->answer->findings = j->read_findings;
+    j->business = (struct business_result){0};
     const struct civil first = {2010, 1, 1, 0, 0, 0, 0};
     struct business_context ctx = {
         .now = clock_now(), .future_ms = j->in->config.future_ms, .earliest = caltime_instant(&first)};
@@ -249,7 +253,7 @@ static RESULT describe(struct job *j)
 
 /* ---- the transaction ---- */
 
-enum outcome { OUTCOME_STORED, OUTCOME_DUPLICATE };
+enum outcome { OUTCOME_STORED, OUTCOME_DUPLICATE, OUTCOME_RECONFIGURED };
 
 static void fill_answer(struct job *j)
 {
@@ -298,6 +302,7 @@ static RESULT after_lost_commit(struct job *j, struct result lost, enum outcome 
     unsigned char first[RECEIPT_DIGEST_LEN];
     struct upload_answer before = {0};
     bool found = false;
+    db_rollback(j->in->store.db); /* until then the lost transaction is all the connection speaks of */
     TRY(upload_store_lookup(&j->in->store, j->request->sender_id, j->stored.message_hash, j->arena, &found, first,
                             &before));
     if (!found)
@@ -310,45 +315,50 @@ static RESULT after_lost_commit(struct job *j, struct result lost, enum outcome 
 
 /* ---- rules against the past, under the lock ---- */
 
-static int most_equal(const struct reading *r, size_t n)
+struct owned { /* a reading and whose it is */
+    int32_t unit_id;
+    size_t at;
+};
+
+static int compare_owned(const void *a, const void *b)
 {
-    int most = 8; /* a slot may be missing in the last few frames */
-    for (size_t i = 0; i < n; i++)
-        most = r[i].item->stuck_count > most ? r[i].item->stuck_count : most;
-    return most;
+    const struct owned *x = a, *y = b;
+    if (x->unit_id != y->unit_id)
+        return x->unit_id < y->unit_id ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static RESULT check_past_of(struct job *j, const struct unit *unit, struct reading *readings, size_t count)
+static RESULT check_past_of(struct job *j, const struct owned *owned, size_t count)
 {
-    if (!past_needed(readings, count))
+    struct reading **readings = arena_array(j->arena, count, sizeof *readings);
+    for (size_t i = 0; i < count; i++)
+        readings[i] = &j->business.readings[owned[i].at];
+    struct past past;
+    past_open(&past, j->units[readings[0]->block], readings, count, j->arena);
+    if (past.our_count == 0)
         return RESULT_OK;
-    enum { MAX_PAGES = 256 };
-    int16_t *pages = arena_array(j->arena, MAX_PAGES, sizeof *pages);
-    size_t n = past_pages(unit, readings, count, pages, MAX_PAGES);
-    int64_t lo = readings[0].ts, hi = readings[0].ts;
-    for (size_t i = 1; i < count; i++) {
-        lo = readings[i].ts < lo ? readings[i].ts : lo;
-        hi = readings[i].ts > hi ? readings[i].ts : hi;
-    }
-    struct frame_list past = {0};
-    TRY(past_store_frames(&j->in->store, unit->id, pages, n, lo, hi, most_equal(readings, count), j->arena, &past));
-    past_check(unit, readings, count, &past, &j->answer->findings, j->arena);
+    TRY(past_store_answer(&j->in->store, &past));
+    past_check(&past, &j->answer->findings);
     return RESULT_OK;
 }
 
-/* Readings come block by block: one stretch per enterprise element of the document. */
+/* By enterprise, not by block: an enterprise may have several in a set, and they see each other. */
 static RESULT check_past(struct job *j)
 {
     struct reading *r = j->business.readings;
     size_t n = j->business.count;
+    struct owned *owned = arena_array(j->arena, n + 1, sizeof *owned);
     j->answer->findings = j->first_findings;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         r[i].flag &= (int16_t)~FLAG_SUSPECT_MASK;
+        owned[i] = (struct owned){j->unit_ids[r[i].block], i};
+    }
+    qsort(owned, n, sizeof *owned, compare_owned);
     for (size_t i = 0; i < n;) {
         size_t end = i + 1;
-        while (end < n && r[end].block == r[i].block)
+        while (end < n && owned[end].unit_id == owned[i].unit_id)
             end++;
-        TRY(check_past_of(j, j->units[r[i].block], &r[i], end - i));
+        TRY(check_past_of(j, &owned[i], end - i));
         i = end;
     }
     frame_plan_build(&j->plan, r, n, j->unit_ids, j->arena);
@@ -360,11 +370,12 @@ static RESULT check_reported(struct job *j)
 {
     enum { MAX_QUESTIONS = 500 };
     int64_t tolerance = j->in->config.reported_tolerance_ppm ? j->in->config.reported_tolerance_ppm : 50000;
+    int64_t now = clock_now();
     int asked = 0;
     for (size_t i = 0; i < j->business.count && asked < MAX_QUESTIONS; i++) {
         const struct reading *r = &j->business.readings[i];
-        if (r->item->stat_type == 0)
-            continue;
+        if (r->item->stat_type == 0 || interval_end(r) > now)
+            continue; /* a part of a running period says nothing about the whole */
         struct computed_value computed;
         TRY(past_store_computed(&j->in->store, j->units[r->block], r, &computed));
         past_check_reported(r, &computed, tolerance, &j->answer->findings);
@@ -381,46 +392,92 @@ static int count_suspect(const struct job *j)
     return suspect;
 }
 
+/* ---- a configuration that changed since the readings were judged ---- */
+
+static bool judged_by(const struct job *j, const struct upload_begun *begun, size_t block)
+{
+    const struct unit *u = j->units[block];
+    const int32_t *at = bsearch(&u->id, j->stored.lock_units, j->stored.lock_count, sizeof u->id, compare_id);
+    return at && begun->version[at - j->stored.lock_units] == u->config_version;
+}
+
+/* Were the readings judged by the configurations in force? */
+static bool all_judged_by(const struct job *j, const struct upload_begun *begun)
+{
+    for (size_t b = 0; b < j->set.count; b++)
+        if (!judged_by(j, begun, b))
+            return false;
+    return true;
+}
+
+static void release_units(struct job *j)
+{
+    for (size_t b = 0; j->units && b < j->set.count; b++)
+        if (j->units[b])
+            unit_release(&j->units[b]);
+}
+
+static RESULT judge_again(struct job *j)
+{
+    struct registry *registry = j->in->config.registry;
+    for (size_t b = 0; b < j->set.count; b++)
+        if (!judged_by(j, &j->begun, b))
+            TRY(registry_reload_unit(registry, j->in->store.db, j->units[b]->code));
+    release_units(j);
+    TRY(resolve_units(j));
+    list_locks(j);
+    judge(j);
+    return RESULT_OK;
+}
+
 /* Receipt and frames: in one round trip, or in two with the rules against the past between them. */
-static RESULT begin(struct job *j, bool *duplicate, bool *exists)
+static RESULT begin(struct job *j, enum outcome *outcome, bool *exists)
 {
     struct upload_store *s = &j->in->store;
-    if (!j->wants_past)
-        return upload_store_begin(s, &j->stored, &j->plan, duplicate, exists);
-    TRY(upload_store_begin(s, &j->stored, NULL, duplicate, NULL));
-    if (*duplicate)
+    struct upload_begun *begun = &j->begun;
+    begun->version = arena_array(j->arena, j->stored.lock_count + 1, sizeof *begun->version);
+    TRY(upload_store_begin(s, &j->stored, j->wants_past ? NULL : &j->plan, begun, exists));
+    *outcome = begun->duplicate ? OUTCOME_DUPLICATE : all_judged_by(j, begun) ? OUTCOME_STORED : OUTCOME_RECONFIGURED;
+    if (*outcome != OUTCOME_STORED || !j->wants_past)
         return RESULT_OK;
     TRY(check_past(j));
     return upload_store_new_frames(s, &j->plan, exists);
+}
+
+static RESULT finish(struct job *j, const bool *exists, enum outcome *outcome)
+{
+    struct upload_store *s = &j->in->store;
+    bool commit_sent = false;
+    struct result r = upload_store_finish(s, &j->stored, &j->plan, exists, &commit_sent);
+    if (result_ok(r) || !commit_sent || r.code != 9102)
+        return r;
+    return after_lost_commit(j, r, outcome);
 }
 
 static RESULT transact(struct job *j, enum outcome *outcome)
 {
     struct upload_store *s = &j->in->store;
     bool *exists = arena_array(j->arena, j->plan.count + 1, sizeof *exists);
-    bool duplicate = false;
     for (size_t i = 0; i < j->plan.count; i++)
         frame_merge(&j->plan, &j->plan.frames[i], NULL);
     TRY(upload_store_partitions(s, &j->plan, j->stored.received_at));
-    TRY(begin(j, &duplicate, exists));
-    if (duplicate) {
+    TRY(begin(j, outcome, exists));
+    if (*outcome != OUTCOME_STORED) {
         db_rollback(s->db);
-        *outcome = OUTCOME_DUPLICATE;
         return RESULT_OK;
     }
+    j->stored.merged = false;
     TRY(upload_store_fetch(s, &j->plan, exists));
     if (!j->wants_past)
         j->answer->findings = j->first_findings;
-    TRY(check_reported(j));
+    if (j->plan.real_time < j->plan.count) { /* reported values are compared with the readings beside them, too */
+        TRY(upload_store_merge(s, &j->stored, &j->plan, exists));
+        TRY(check_reported(j));
+    }
     j->stored.suspect = count_suspect(j);
     j->stored.counts = frame_plan_counts(&j->plan);
     metric_add(&merges, j->stored.counts.unchanged + j->stored.counts.corrected > 0);
-    bool commit_sent = false;
-    struct result r = upload_store_finish(s, &j->stored, &j->plan, exists, &commit_sent);
-    *outcome = OUTCOME_STORED;
-    if (result_ok(r) || !commit_sent || r.code != 9102)
-        return r;
-    return after_lost_commit(j, r, outcome);
+    return finish(j, exists, outcome);
 }
 
 /* Partitions can vanish by retention behind our back: SQLSTATE 23514 "no partition of relation found". */
@@ -446,6 +503,10 @@ static RESULT store(struct job *j)
             fill_answer(j);
             return r;
         }
+        if (result_ok(r) && outcome == OUTCOME_RECONFIGURED) {
+            TRY(judge_again(j));
+            continue;
+        }
         bool found = false;
         if (result_ok(r)) {
             r = answer_replay(j, &found);
@@ -470,6 +531,7 @@ static RESULT read_and_store(struct job *j)
     warn_clock(j);
     TRY(resolve_units(j));
     list_locks(j);
+    j->read_findings = j->answer->findings;
     judge(j);
     TRY(describe(j));
     int64_t start = clock_monotonic();
@@ -494,13 +556,6 @@ static RESULT run(struct job *j)
     struct result r = read_and_store(j);
     bool refused = !result_ok(r) && r.kind != ERR_TRANSIENT && r.kind != ERR_INTERNAL && r.code != 2107;
     return refused ? or_first_answer(j, r) : r;
-}
-
-static void release_units(struct job *j)
-{
-    for (size_t b = 0; j->units && b < j->set.count; b++)
-        if (j->units[b])
-            unit_release(&j->units[b]);
 }
 
 int ingest_public_code(struct result r)

@@ -4,10 +4,20 @@
 
 static const struct db_stmt FRAMES = {
     "past.frames",
-    "SELECT f.page, f.ts, f.value, f.flag FROM unnest($2::smallint[]) p, LATERAL ("
-    "(SELECT * FROM reading_frame r WHERE r.unit_id = $1 AND r.page = p AND r.ts < $3 ORDER BY r.ts DESC LIMIT $5) "
-    "UNION ALL (SELECT * FROM reading_frame r WHERE r.unit_id = $1 AND r.page = p AND r.ts >= $3 AND r.ts <= $4 "
-    "ORDER BY r.ts LIMIT $6)) f"};
+    "SELECT f.page, f.ts, f.value, f.flag FROM unnest($2::smallint[], $3::timestamptz[]) k(p, t), LATERAL "
+    "(SELECT * FROM reading_frame r WHERE r.unit_id = $1 AND r.page = k.p AND r.ts < k.t ORDER BY r.ts DESC LIMIT $4) "
+    "f "
+    "UNION ALL SELECT f.page, f.ts, f.value, f.flag FROM unnest($5::smallint[], $6::timestamptz[]) k(p, t), LATERAL "
+    "(SELECT * FROM reading_frame r WHERE r.unit_id = $1 AND r.page = k.p AND r.ts = k.t OFFSET 0) f"};
+/* An item's last valid readings among the last 10,000 frames of its page: under the enterprise's lock a search needs an
+ * end. */
+static const struct db_stmt GAPS = {
+    "past.gaps",
+    "SELECT k.slot, f.ts, f.value FROM unnest($2::integer[], $3::timestamptz[], $4::integer[]) k(slot, t, n), LATERAL "
+    "(SELECT w.ts, w.value FROM (SELECT r.ts, r.value[k.slot % 128 + 1] AS value, r.flag[k.slot % 128 + 1] AS flag "
+    "FROM reading_frame r WHERE r.unit_id = $1 AND r.page = k.slot / 128 AND r.ts < k.t ORDER BY r.ts DESC LIMIT "
+    "10000) w "
+    "WHERE w.value IS NOT NULL AND coalesce(w.flag, 0) & 1 = 0 ORDER BY w.ts DESC LIMIT k.n) f"};
 static const struct db_stmt COMPUTED_READINGS = {
     "past.computed_readings",
     "SELECT sum(value[$3]::numeric), count(*)::numeric FROM reading_frame WHERE unit_id = $1 AND page = $2 AND ts >= "
@@ -18,36 +28,90 @@ static const struct db_stmt COMPUTED_DAYS = {
     "SELECT sum(coalesce(total[$3]::numeric, wide[$3])), sum(coalesce(nd[$3], n[$3]))::numeric FROM rollup_day "
     "WHERE unit_id = $1 AND page = $2 AND ts >= $4 AND ts < $5 AND n[$3] > 0"};
 
-RESULT past_store_frames(struct upload_store *s, int32_t unit_id, const int16_t *pages, size_t page_count, int64_t lo,
-                         int64_t hi, int before, struct arena *arena, struct frame_list *out)
+static void bind_keys(struct upload_store *s, const struct past_key *keys, size_t n, struct arena *arena)
 {
+    int16_t *page = arena_array(arena, n + 1, sizeof *page);
+    int64_t *ts = arena_array(arena, n + 1, sizeof *ts);
+    for (size_t i = 0; i < n; i++) {
+        page[i] = keys[i].page;
+        ts[i] = keys[i].ts;
+    }
+    db_bind_int2_array(&s->params, page, NULL, n);
+    db_bind_time_array(&s->params, ts, n);
+}
+
+static void take_frame(const struct db_rows *rows, size_t row, struct past *past)
+{
+    int64_t *value = NULL;
+    int16_t *flag = NULL;
+    bool *missing = NULL, *no_flag = NULL;
+    size_t width = 0, flags = 0;
+    db_get_int8_array(rows, row, 2, past->arena, &value, &missing, &width);
+    db_get_int2_array(rows, row, 3, past->arena, &flag, &no_flag, &flags);
+    *ARENA_PUSH(past->arena, past->frames.at, past->frames.count, past->frames.cap) =
+        (struct stored_frame){.unit_id = past->unit->id,
+                              .page = (int16_t)db_get_int(rows, row, 0),
+                              .width = (int16_t)width,
+                              .ts = db_get_time(rows, row, 1),
+                              .value = value,
+                              .missing = missing,
+                              .flag = flags == width ? flag : NULL};
+}
+
+static RESULT read_frames(struct upload_store *s, struct past *past)
+{
+    if (past->before_count + past->at_count == 0)
+        return RESULT_OK;
     db_params_reset(&s->params);
-    db_bind_int4(&s->params, unit_id);
-    db_bind_int2_array(&s->params, pages, NULL, page_count);
-    db_bind_time(&s->params, lo);
-    db_bind_time(&s->params, hi);
-    db_bind_int8(&s->params, before);
-    db_bind_int8(&s->params, PAST_FRAMES);
+    db_bind_int4(&s->params, past->unit->id);
+    bind_keys(s, past->before, past->before_count, past->arena);
+    db_bind_int8(&s->params, past->depth);
+    bind_keys(s, past->at, past->at_count, past->arena);
     struct db_rows *rows = NULL;
     TRY(db_query(s->db, &FRAMES, &s->params, &rows));
-    for (size_t i = 0; i < db_rows_count(rows); i++) {
-        int64_t *value = NULL;
-        int16_t *flag = NULL;
-        bool *missing = NULL, *no_flag = NULL;
-        size_t width = 0, flags = 0;
-        db_get_int8_array(rows, i, 2, arena, &value, &missing, &width);
-        db_get_int2_array(rows, i, 3, arena, &flag, &no_flag, &flags);
-        *ARENA_PUSH(arena, out->at, out->count, out->cap) =
-            (struct stored_frame){.unit_id = unit_id,
-                                  .page = (int16_t)db_get_int(rows, i, 0),
-                                  .width = (int16_t)width,
-                                  .ts = db_get_time(rows, i, 1),
-                                  .value = value,
-                                  .missing = missing,
-                                  .flag = flags == width ? flag : NULL};
-    }
+    for (size_t i = 0; i < db_rows_count(rows); i++)
+        take_frame(rows, i, past);
     db_rows_free(&rows);
     return RESULT_OK;
+}
+
+static void bind_gaps(struct upload_store *s, const struct past *past)
+{
+    size_t n = past->gap_count;
+    int32_t *slot = arena_array(past->arena, n + 1, sizeof *slot);
+    int64_t *ts = arena_array(past->arena, n + 1, sizeof *ts);
+    int32_t *count = arena_array(past->arena, n + 1, sizeof *count);
+    for (size_t i = 0; i < n; i++) {
+        slot[i] = past->gaps[i].slot;
+        ts[i] = past->gaps[i].ts;
+        count[i] = past->gaps[i].count;
+    }
+    db_params_reset(&s->params);
+    db_bind_int4(&s->params, past->unit->id);
+    db_bind_int4_array(&s->params, slot, NULL, n);
+    db_bind_time_array(&s->params, ts, n);
+    db_bind_int4_array(&s->params, count, NULL, n);
+}
+
+static RESULT read_gaps(struct upload_store *s, struct past *past)
+{
+    if (past->gap_count == 0)
+        return RESULT_OK;
+    bind_gaps(s, past);
+    struct db_rows *rows = NULL;
+    TRY(db_query(s->db, &GAPS, &s->params, &rows));
+    for (size_t i = 0; i < db_rows_count(rows); i++)
+        *ARENA_PUSH(past->arena, past->points, past->point_count, past->point_cap) =
+            (struct past_point){(int32_t)db_get_int(rows, i, 0), db_get_time(rows, i, 1), db_get_int(rows, i, 2)};
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+RESULT past_store_answer(struct upload_store *s, struct past *past)
+{
+    TRY(read_frames(s, past));
+    past_find_gaps(past);
+    return read_gaps(s, past);
 }
 
 static const enum granularity PERIOD[] = {GRAN_MINUTE, GRAN_DAY, GRAN_MONTH, GRAN_YEAR}; /* by statType */

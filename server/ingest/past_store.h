@@ -6,10 +6,9 @@
 #include "ingest/upload_store.h"
 #include "validate/business_past.h"
 
-/* Frames of the pages: `before` of each ahead of lo, and those in [lo, hi], PAST_FRAMES at most. */
-enum { PAST_FRAMES = 20000 };
-RESULT past_store_frames(struct upload_store *s, int32_t unit_id, const int16_t *pages, size_t page_count, int64_t lo,
-                         int64_t hi, int before, struct arena *arena, struct frame_list *out);
+/* Answers what past_open and past_find_gaps ask: the frames in one round trip, the gaps, if there are any, in another.
+ */
+RESULT past_store_answer(struct upload_store *s, struct past *past);
 
 /* What the platform computed for the period of a reported reading, from the real-time item of the same code: days of
  * quantities and means from the readings themselves, everything else from the stored days (which follow uploads within

@@ -1,5 +1,6 @@
 #include "ingest/upload_store.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,9 @@
 static const struct db_stmt NEXT_ID = {"upload.next_id", "SELECT nextval('upload_id_seq')"};
 static const struct db_stmt ENSURE = {"upload.partition", "SELECT partition_ensure($1, $2)"};
 static const struct db_stmt LOCK = {"upload.lock", "SELECT pg_advisory_xact_lock(1, u) FROM unnest($1::integer[]) u"};
+/* A statement of its own: what the one that waits for the lock sees is older than the lock. */
+static const struct db_stmt VERSIONS = {"upload.versions",
+                                        "SELECT id, config_version FROM unit WHERE id = ANY ($1::integer[])"};
 static const struct db_stmt RECEIPT = {"upload.receipt",
                                        "INSERT INTO receipt (sender_id, message_hash, upload_id, received_at, digest) "
                                        "VALUES ($1, encode($2, 'hex')::uuid, $3, $4, $5) ON CONFLICT DO NOTHING"};
@@ -175,11 +179,12 @@ static RESULT add_frames(struct upload_store *s, const struct db_stmt *stmt, con
     return db_pipe_add(s->db, stmt, &s->params);
 }
 
-static RESULT add_lock(struct upload_store *s, const struct stored_upload *u)
+static RESULT add_locks(struct upload_store *s, const struct stored_upload *u)
 {
     db_params_reset(&s->params);
     db_bind_int4_array(&s->params, u->lock_units, NULL, u->lock_count);
-    return db_pipe_add(s->db, &LOCK, &s->params);
+    TRY(db_pipe_add(s->db, &LOCK, &s->params));
+    return db_pipe_add(s->db, &VERSIONS, &s->params);
 }
 
 static RESULT add_receipt(struct upload_store *s, const struct stored_upload *u)
@@ -205,7 +210,7 @@ static RESULT send_frames(struct upload_store *s, const struct frame_plan *plan)
 static RESULT send_begin(struct upload_store *s, const struct stored_upload *u, const struct frame_plan *plan)
 {
     TRY(db_pipe_add(s->db, &DB_BEGIN, NULL));
-    TRY(add_lock(s, u));
+    TRY(add_locks(s, u));
     TRY(add_receipt(s, u));
     if (plan)
         TRY(send_frames(s, plan));
@@ -245,13 +250,42 @@ static RESULT read_all_frames(struct upload_store *s, const struct frame_plan *p
     return read_frames(s, plan, plan->real_time, plan->count, true, exists);
 }
 
-static RESULT read_begin(struct upload_store *s, const struct frame_plan *plan, bool *duplicate, bool *exists)
+static int compare_int(const void *a, const void *b)
+{
+    return *(const int32_t *)a < *(const int32_t *)b ? -1 : *(const int32_t *)a > *(const int32_t *)b;
+}
+
+/* An enterprise's place in lock_units, -1: not among them. */
+static ptrdiff_t lock_place(const struct stored_upload *u, int32_t unit_id)
+{
+    const int32_t *at = bsearch(&unit_id, u->lock_units, u->lock_count, sizeof unit_id, compare_int);
+    return at ? at - u->lock_units : -1;
+}
+
+static RESULT read_versions(struct upload_store *s, const struct stored_upload *u, int32_t *version)
+{
+    struct db_rows *rows = NULL;
+    for (size_t i = 0; i < u->lock_count; i++)
+        version[i] = -1;
+    TRY(db_pipe_next(s->db, &rows));
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        ptrdiff_t at = lock_place(u, (int32_t)db_get_int(rows, i, 0));
+        if (at >= 0)
+            version[at] = (int32_t)db_get_int(rows, i, 1);
+    }
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+static RESULT read_begin(struct upload_store *s, const struct stored_upload *u, const struct frame_plan *plan,
+                         struct upload_begun *begun, bool *exists)
 {
     TRY(db_pipe_next(s->db, NULL)); /* BEGIN */
     TRY(db_pipe_next(s->db, NULL)); /* locks */
+    TRY(read_versions(s, u, begun->version));
     struct db_rows *rows = NULL;
     TRY(db_pipe_next(s->db, &rows));
-    *duplicate = db_rows_affected(rows) == 0;
+    begun->duplicate = db_rows_affected(rows) == 0;
     db_rows_free(&rows);
     return plan ? read_all_frames(s, plan, exists) : RESULT_OK;
 }
@@ -274,14 +308,14 @@ static RESULT know_types(struct upload_store *s)
 }
 
 RESULT upload_store_begin(struct upload_store *s, const struct stored_upload *u, const struct frame_plan *plan,
-                          bool *duplicate, bool *exists)
+                          struct upload_begun *begun, bool *exists)
 {
-    *duplicate = false;
+    begun->duplicate = false;
     TRY(know_types(s));
     TRY(db_pipe_begin(s->db));
     struct result r = send_begin(s, u, plan);
     if (result_ok(r))
-        r = read_begin(s, plan, duplicate, exists);
+        r = read_begin(s, u, plan, begun, exists);
     return end_pipe(s->db, r);
 }
 
@@ -443,20 +477,15 @@ static RESULT add_marks(struct upload_store *s, const struct frame_plan *plan, b
     return db_pipe_add(s->db, &MARKS, &s->params);
 }
 
-static int compare_int(const void *a, const void *b)
-{
-    return *(const int32_t *)a < *(const int32_t *)b ? -1 : *(const int32_t *)a > *(const int32_t *)b;
-}
-
 /* The enterprises whose readings changed, ascending: only they have something to forward. */
 static size_t changed_units(const struct stored_upload *u, const struct frame_plan *plan, int32_t *unit)
 {
     bool *changed = arena_array(plan->arena, u->lock_count + 1, sizeof *changed);
     for (size_t i = 0; i < plan->count; i++) {
         const struct frame *f = &plan->frames[i];
-        const int32_t *at = bsearch(&f->unit_id, u->lock_units, u->lock_count, sizeof f->unit_id, compare_int);
-        if (at && f->counts.stored + f->counts.corrected > 0)
-            changed[at - u->lock_units] = true;
+        ptrdiff_t at = lock_place(u, f->unit_id);
+        if (at >= 0 && f->counts.stored + f->counts.corrected > 0)
+            changed[at] = true;
     }
     size_t n = 0;
     for (size_t k = 0; k < u->lock_count; k++)
@@ -585,7 +614,8 @@ static RESULT send_finish(struct upload_store *s, const struct stored_upload *u,
                           const bool *exists, int *statements)
 {
     bool added = false;
-    TRY(add_merged(s, plan, exists, statements));
+    if (!u->merged)
+        TRY(add_merged(s, plan, exists, statements));
     TRY(add_payload(s, u));
     TRY(add_record(s, u));
     *statements += 2;
@@ -602,6 +632,24 @@ static RESULT send_finish(struct upload_store *s, const struct stored_upload *u,
     TRY(db_pipe_add(s->db, &DB_COMMIT, NULL));
     ++*statements;
     return db_pipe_sync(s->db);
+}
+
+static RESULT send_merged(struct upload_store *s, const struct frame_plan *plan, const bool *exists, int *statements)
+{
+    TRY(add_merged(s, plan, exists, statements));
+    return db_pipe_sync(s->db);
+}
+
+RESULT upload_store_merge(struct upload_store *s, struct stored_upload *u, const struct frame_plan *plan,
+                          const bool *exists)
+{
+    TRY(db_pipe_begin(s->db));
+    int statements = 0;
+    struct result r = send_merged(s, plan, exists, &statements);
+    for (int i = 0; i < statements && result_ok(r); i++)
+        r = db_pipe_next(s->db, NULL);
+    u->merged = true;
+    return end_pipe(s->db, r);
 }
 
 RESULT upload_store_finish(struct upload_store *s, const struct stored_upload *u, const struct frame_plan *plan,

@@ -40,6 +40,7 @@ struct stored_upload { /* what is written besides the frames */
     const struct findings *findings;
     const int32_t *lock_units; /* ascending, without repetition */
     size_t lock_count;
+    bool merged; /* upload_store_merge was here */
     const int *destinations;
     int destination_count;
 };
@@ -51,14 +52,21 @@ RESULT upload_store_next_id(struct upload_store *s, int64_t *id);
 RESULT upload_store_partitions(struct upload_store *s, const struct frame_plan *plan, int64_t received_at);
 void upload_store_forget_partitions(struct upload_store *s);
 
-/* BEGIN, locks, receipt, and (plan not NULL) the new frames in the same round trip. *duplicate: the receipt existed.
- * exists[i] is set for each frame that was there already. */
+struct upload_begun {
+    bool duplicate;   /* the receipt existed */
+    int32_t *version; /* as long as lock_units: each one's configuration under the lock; -1: it is no more */
+};
+/* BEGIN, locks, versions, receipt, and (plan not NULL) the new frames in the same round trip. exists[i] is set for each
+ * frame that was there already. */
 RESULT upload_store_begin(struct upload_store *s, const struct stored_upload *u, const struct frame_plan *plan,
-                          bool *duplicate, bool *exists);
+                          struct upload_begun *begun, bool *exists);
 /* The new frames on their own, after a begin without a plan. */
 RESULT upload_store_new_frames(struct upload_store *s, const struct frame_plan *plan, bool *exists);
 /* Merges the frames marked in exists with what is stored. */
 RESULT upload_store_fetch(struct upload_store *s, struct frame_plan *plan, const bool *exists);
+/* Writes merged frames ahead of the rest, for a rule that compares with what is stored. */
+RESULT upload_store_merge(struct upload_store *s, struct stored_upload *u, const struct frame_plan *plan,
+                          const bool *exists);
 /* Writes the rest and commits. *commit_sent tells whether COMMIT was on its way when an error came (P9). */
 RESULT upload_store_finish(struct upload_store *s, const struct stored_upload *u, const struct frame_plan *plan,
                            const bool *exists, bool *commit_sent);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/caltime.h"
+#include "base/clock.h"
 #include "base/decimal.h"
 
 static bool needs_series(const struct item *item)
@@ -25,32 +26,6 @@ bool past_needed(const struct reading *readings, size_t count)
     return false;
 }
 
-static size_t add_page(int16_t *pages, size_t n, size_t max, int32_t slot)
-{
-    int16_t page = (int16_t)SLOT_PAGE(slot);
-    for (size_t i = 0; i < n; i++)
-        if (pages[i] == page)
-            return n;
-    if (n < max)
-        pages[n++] = page;
-    return n;
-}
-
-size_t past_pages(const struct unit *unit, const struct reading *readings, size_t count, int16_t *pages, size_t max)
-{
-    size_t n = 0;
-    bool parts = false;
-    for (size_t i = 0; i < count; i++) {
-        if (needs_series(readings[i].item))
-            n = add_page(pages, n, max, readings[i].item->slot);
-        parts |= needs_parts(readings[i].item);
-    }
-    for (size_t i = 0; parts && i < unit->item_count; i++)
-        if (needs_parts(&unit->items[i]))
-            n = add_page(pages, n, max, unit->items[i].slot);
-    return n;
-}
-
 static struct finding *flag_reading(struct reading *r, int16_t flag, int code, const char *zh, const char *en,
                                     struct findings *findings)
 {
@@ -66,13 +41,6 @@ static struct finding *flag_reading(struct reading *r, int16_t flag, int code, c
 
 /* ---- ours and the stored ones, each sorted once: an upload may hold 200,000 records ---- */
 
-struct past_index {
-    struct reading **ours; /* those a rule wants, by (slot, ts, line order) */
-    size_t our_count;
-    const struct stored_frame **frames; /* by (page, ts) */
-    size_t frame_count;
-};
-
 static int compare_ours(const void *a, const void *b)
 {
     const struct reading *x = *(struct reading *const *)a;
@@ -84,44 +52,206 @@ static int compare_ours(const void *a, const void *b)
     return x->ordinal < y->ordinal ? -1 : x->ordinal > y->ordinal;
 }
 
+static int compare_key(int16_t x_page, int64_t x_ts, int16_t y_page, int64_t y_ts)
+{
+    if (x_page != y_page)
+        return x_page < y_page ? -1 : 1;
+    return x_ts < y_ts ? -1 : x_ts > y_ts;
+}
+
 static int compare_frames(const void *a, const void *b)
 {
     const struct stored_frame *x = *(const struct stored_frame *const *)a;
     const struct stored_frame *y = *(const struct stored_frame *const *)b;
-    if (x->page != y->page)
-        return x->page < y->page ? -1 : 1;
-    return x->ts < y->ts ? -1 : x->ts > y->ts;
+    return compare_key(x->page, x->ts, y->page, y->ts);
 }
 
-static struct past_index make_index(struct reading *readings, size_t count, const struct frame_list *past,
-                                    struct arena *arena)
+static int compare_keys(const void *a, const void *b)
 {
-    struct past_index x = {.ours = arena_array(arena, count + 1, sizeof(struct reading *)),
-                           .frames = arena_array(arena, past->count + 1, sizeof(struct stored_frame *)),
-                           .frame_count = past->count};
-    for (size_t i = 0; i < count; i++)
-        if (needs_series(readings[i].item) || needs_parts(readings[i].item))
-            x.ours[x.our_count++] = &readings[i];
-    for (size_t i = 0; i < past->count; i++)
-        x.frames[i] = &past->at[i];
-    qsort(x.ours, x.our_count, sizeof *x.ours, compare_ours);
-    qsort(x.frames, x.frame_count, sizeof *x.frames, compare_frames);
-    return x;
+    const struct past_key *x = a, *y = b;
+    return compare_key(x->page, x->ts, y->page, y->ts);
+}
+
+static int compare_points_by_slot(const void *a, const void *b)
+{
+    const struct past_point *x = a, *y = b;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
 /* The first frame of a page at or after an instant. */
-static size_t frame_position(const struct past_index *x, int16_t page, int64_t ts)
+static size_t frame_position(const struct past *p, int16_t page, int64_t ts)
 {
-    size_t lo = 0, hi = x->frame_count;
+    size_t lo = 0, hi = p->sorted_count;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        const struct stored_frame *f = x->frames[mid];
+        const struct stored_frame *f = p->sorted[mid];
         if (f->page < page || (f->page == page && f->ts < ts))
             lo = mid + 1;
         else
             hi = mid;
     }
     return lo;
+}
+
+/* Where the readings of the item at `start` end. By slot: blocks may have been judged by two equal snapshots. */
+static size_t run_of_item(const struct past *p, size_t start)
+{
+    size_t end = start + 1;
+    while (end < p->our_count && p->ours[end]->item->slot == p->ours[start]->item->slot)
+        end++;
+    return end;
+}
+
+/* ---- what is asked ---- */
+
+static int32_t wanted_before(const struct item *item)
+{
+    return item->stuck_count > 1 ? item->stuck_count : 1;
+}
+
+static int64_t period_us(const struct item *item)
+{
+    return item->period * USEC_PER_SEC;
+}
+
+/* The next stretch of readings, from *from on, between whose neighbours nothing can be stored; false: no more.
+ * Stretches without a valid reading are passed over, because nothing in them is judged. */
+static bool next_stretch(const struct past *p, size_t *from, size_t end, int64_t *start)
+{
+    while (*from < end) {
+        size_t first = *from, next = first;
+        bool valid = false;
+        do {
+            valid |= (p->ours[next]->flag & FLAG_INVALID) == 0;
+            next++;
+        } while (next < end && p->ours[next]->ts - p->ours[next - 1]->ts <= period_us(p->ours[next]->item));
+        *from = next;
+        *start = p->ours[first]->ts;
+        if (valid)
+            return true;
+    }
+    return false;
+}
+
+static size_t sort_keys(struct past_key *keys, size_t n)
+{
+    qsort(keys, n, sizeof *keys, compare_keys);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || compare_keys(&keys[kept - 1], &keys[i]) != 0)
+            keys[kept++] = keys[i];
+    return kept;
+}
+
+static size_t bounded(struct past *p, size_t n, size_t most)
+{
+    p->incomplete |= n > most;
+    return n < most ? n : most;
+}
+
+/* The frames before each stretch. A slot may be missing in the last few of them. */
+static void ask_before(struct past *p)
+{
+    enum { LEAST_DEPTH = 8, MOST_DEPTH = 64 };
+    size_t cap = 0;
+    p->depth = LEAST_DEPTH;
+    for (size_t i = 0, end; i < p->our_count; i = end) {
+        const struct item *item = p->ours[i]->item;
+        end = run_of_item(p, i);
+        int64_t start;
+        if (!needs_series(item))
+            continue;
+        p->depth = wanted_before(item) > p->depth ? wanted_before(item) : p->depth;
+        for (size_t from = i; next_stretch(p, &from, end, &start);)
+            *ARENA_PUSH(p->arena, p->before, p->before_count, cap) =
+                (struct past_key){(int16_t)SLOT_PAGE(item->slot), start};
+    }
+    p->depth = p->depth < MOST_DEPTH ? p->depth : MOST_DEPTH;
+    p->before_count = sort_keys(p->before, p->before_count);
+    p->before_count = bounded(p, p->before_count, PAST_FRAMES / (size_t)p->depth);
+}
+
+static size_t pages_of_parts(const struct unit *unit, int16_t *pages, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < unit->item_count; i++) {
+        int16_t page = (int16_t)SLOT_PAGE(unit->items[i].slot);
+        size_t k = 0;
+        while (k < n && pages[k] != page)
+            k++;
+        if (needs_parts(&unit->items[i]) && k == n && n < max)
+            pages[n++] = page;
+    }
+    return n;
+}
+
+/* The frames in which the other parts and the whole lie. */
+static void ask_at(struct past *p)
+{
+    enum { MOST_PAGES = 64 };
+    int16_t pages[MOST_PAGES];
+    size_t page_count = pages_of_parts(p->unit, pages, MOST_PAGES), cap = 0;
+    for (size_t i = 0; i < p->our_count; i++)
+        for (size_t k = 0; needs_parts(p->ours[i]->item) && k < page_count; k++)
+            *ARENA_PUSH(p->arena, p->at, p->at_count, cap) = (struct past_key){pages[k], p->ours[i]->ts};
+    p->at_count = sort_keys(p->at, p->at_count);
+    p->at_count = p->at_count < PAST_FRAMES ? p->at_count : PAST_FRAMES;
+}
+
+void past_open(struct past *p, const struct unit *unit, struct reading **readings, size_t count, struct arena *arena)
+{
+    *p = (struct past){.unit = unit, .arena = arena, .ours = arena_array(arena, count + 1, sizeof *p->ours)};
+    for (size_t i = 0; i < count; i++)
+        if (needs_series(readings[i]->item) || needs_parts(readings[i]->item))
+            p->ours[p->our_count++] = readings[i];
+    if (p->our_count == 0)
+        return;
+    qsort(p->ours, p->our_count, sizeof *p->ours, compare_ours);
+    ask_before(p);
+    ask_at(p);
+}
+
+static void sort_frames(struct past *p)
+{
+    p->sorted = arena_array(p->arena, p->frames.count + 1, sizeof *p->sorted);
+    for (size_t i = 0; i < p->frames.count; i++)
+        p->sorted[i] = &p->frames.at[i];
+    qsort(p->sorted, p->frames.count, sizeof *p->sorted, compare_frames);
+    for (size_t i = 0; i < p->frames.count; i++)
+        if (p->sorted_count == 0 || compare_frames(&p->sorted[p->sorted_count - 1], &p->sorted[i]) != 0)
+            p->sorted[p->sorted_count++] = p->sorted[i];
+}
+
+/* Do the frames before an instant hold what the item wants? They do also when the page has no more of them. */
+static bool frames_suffice(const struct past *p, const struct item *item, int64_t ts)
+{
+    int16_t page = (int16_t)SLOT_PAGE(item->slot);
+    size_t i = frame_position(p, page, ts);
+    int32_t found = 0;
+    for (int looked = 0; looked < p->depth; looked++) {
+        if (i == 0 || p->sorted[i - 1]->page != page)
+            return true;
+        found += frame_has_valid(p->sorted[--i], SLOT_INDEX(item->slot));
+    }
+    return found >= wanted_before(item);
+}
+
+void past_find_gaps(struct past *p)
+{
+    size_t cap = 0;
+    sort_frames(p);
+    for (size_t i = 0, end; i < p->our_count; i = end) {
+        const struct item *item = p->ours[i]->item;
+        end = run_of_item(p, i);
+        int64_t start;
+        if (!needs_series(item))
+            continue;
+        for (size_t from = i; next_stretch(p, &from, end, &start);)
+            if (!frames_suffice(p, item, start))
+                *ARENA_PUSH(p->arena, p->gaps, p->gap_count, cap) =
+                    (struct past_gap){item->slot, start, wanted_before(item)};
+    }
+    p->gap_count = bounded(p, p->gap_count, PAST_GAPS);
 }
 
 /* ---- one item's readings in order of time: stored ones, and ours in their place ---- */
@@ -142,17 +272,31 @@ static int compare_points(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* ours: the item's run in the index. */
-static size_t gather(const struct past_index *x, struct reading **ours, size_t count, struct point *out)
+static size_t gather_stored(const struct past *p, const struct item *item, struct point *out)
 {
-    size_t n = 0;
-    const struct item *item = ours[0]->item;
+    size_t n = 0, lo = 0, hi = p->point_count;
     int16_t page = (int16_t)SLOT_PAGE(item->slot);
     int index = SLOT_INDEX(item->slot);
-    for (size_t i = frame_position(x, page, INT64_MIN); i < x->frame_count && x->frames[i]->page == page; i++)
-        if (frame_has(x->frames[i], index))
-            out[n++] = (struct point){x->frames[i]->ts, x->frames[i]->value[index], 0, NULL,
-                                      frame_has_valid(x->frames[i], index)};
+    for (size_t i = frame_position(p, page, INT64_MIN); i < p->sorted_count && p->sorted[i]->page == page; i++)
+        if (frame_has(p->sorted[i], index))
+            out[n++] = (struct point){p->sorted[i]->ts, p->sorted[i]->value[index], 0, NULL,
+                                      frame_has_valid(p->sorted[i], index)};
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (p->points[mid].slot < item->slot)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (; lo < p->point_count && p->points[lo].slot == item->slot; lo++)
+        out[n++] = (struct point){p->points[lo].ts, p->points[lo].value, 0, NULL, true};
+    return n;
+}
+
+/* ours: the item's run. */
+static size_t gather(const struct past *p, struct reading **ours, size_t count, struct point *out)
+{
+    size_t n = gather_stored(p, ours[0]->item, out);
     for (size_t i = 0; i < count; i++)
         out[n++] =
             (struct point){ours[i]->ts, ours[i]->value, (uint32_t)i + 1, ours[i], (ours[i]->flag & FLAG_INVALID) == 0};
@@ -213,13 +357,17 @@ static void check_backwards(const struct item *item, const struct point *before,
     flag_reading(p->reading, FLAG_BACKWARDS, 3207, zh, en, findings);
 }
 
-static void check_series(const struct item *item, const struct point *p, size_t n, struct findings *findings)
+/* incomplete: not all that lies between readings more than a period apart is known. */
+static void check_series(const struct item *item, bool incomplete, const struct point *p, size_t n,
+                         struct findings *findings)
 {
     const struct point *before = NULL;
     int equal = 0;
     for (size_t i = 0; i < n; i++) {
         if (!p[i].valid)
             continue;
+        if (incomplete && before && p[i].ts - before->ts > period_us(item))
+            before = NULL;
         equal = before && before->value == p[i].value ? equal + 1 : 1;
         if (p[i].reading && before) {
             check_jump(item, before, &p[i], findings);
@@ -231,61 +379,52 @@ static void check_series(const struct item *item, const struct point *p, size_t 
     }
 }
 
-static size_t run_of_item(const struct past_index *x, size_t start)
+static void check_all_series(const struct past *p, struct findings *findings)
 {
-    size_t end = start + 1;
-    while (end < x->our_count && x->ours[end]->item == x->ours[start]->item)
-        end++;
-    return end;
-}
-
-static void check_all_series(const struct past_index *x, struct findings *findings, struct arena *arena)
-{
-    struct point *points = arena_array(arena, x->our_count + x->frame_count + 1, sizeof *points);
-    for (size_t i = 0; i < x->our_count;) {
-        size_t end = run_of_item(x, i);
-        if (needs_series(x->ours[i]->item)) {
-            size_t n = last_words(points, gather(x, &x->ours[i], end - i, points));
-            check_series(x->ours[i]->item, points, n, findings);
-        }
-        i = end;
+    struct point *points = arena_array(p->arena, p->our_count + p->sorted_count + p->point_count + 1, sizeof *points);
+    for (size_t i = 0, end; i < p->our_count; i = end) {
+        const struct item *item = p->ours[i]->item;
+        end = run_of_item(p, i);
+        if (!needs_series(item))
+            continue;
+        size_t n = last_words(points, gather(p, &p->ours[i], end - i, points));
+        check_series(item, p->incomplete, points, n, findings);
     }
 }
 
 /* ---- 3401: the parts against the whole ---- */
 
 /* The last of our readings of a slot at an instant, NULL: none. */
-static struct reading *our_reading(const struct past_index *x, int32_t slot, int64_t ts)
+static struct reading *our_reading(const struct past *p, int32_t slot, int64_t ts)
 {
-    size_t lo = 0, hi = x->our_count;
+    size_t lo = 0, hi = p->our_count;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        const struct reading *r = x->ours[mid];
+        const struct reading *r = p->ours[mid];
         if (r->item->slot < slot || (r->item->slot == slot && r->ts <= ts))
             lo = mid + 1;
         else
             hi = mid;
     }
-    struct reading *r = lo > 0 ? x->ours[lo - 1] : NULL;
+    struct reading *r = lo > 0 ? p->ours[lo - 1] : NULL;
     return r && r->item->slot == slot && r->ts == ts ? r : NULL;
 }
 
 /* The value of an item at an instant: the last of ours, else the stored one; false: none that is valid. */
-static bool value_at(const struct past_index *x, const struct item *item, int64_t ts, int64_t *value,
-                     struct reading **ours)
+static bool value_at(const struct past *p, const struct item *item, int64_t ts, int64_t *value, struct reading **ours)
 {
-    *ours = our_reading(x, item->slot, ts);
+    *ours = our_reading(p, item->slot, ts);
     if (*ours) {
         *value = (*ours)->value;
         return ((*ours)->flag & FLAG_INVALID) == 0;
     }
     int16_t page = (int16_t)SLOT_PAGE(item->slot);
     int index = SLOT_INDEX(item->slot);
-    size_t i = frame_position(x, page, ts);
-    if (i == x->frame_count || x->frames[i]->page != page || x->frames[i]->ts != ts ||
-        !frame_has_valid(x->frames[i], index))
+    size_t i = frame_position(p, page, ts);
+    if (i == p->sorted_count || p->sorted[i]->page != page || p->sorted[i]->ts != ts ||
+        !frame_has_valid(p->sorted[i], index))
         return false;
-    *value = x->frames[i]->value[index];
+    *value = p->sorted[i]->value[index];
     return true;
 }
 
@@ -314,16 +453,16 @@ static void blame(struct reading *blamed, dec128 sum, int64_t total, struct find
 }
 
 /* The finding goes to the plant reading when it is ours, else to the first of our parts. */
-static void check_whole(const struct past_index *x, const struct whole_at *w, const struct item *const *parts,
+static void check_whole(const struct past *p, const struct whole_at *w, const struct item *const *parts,
                         size_t part_count, struct findings *findings)
 {
     int64_t total = 0, value = 0;
     dec128 sum = 0;
     struct reading *blamed = NULL, *ours = NULL;
-    if (!value_at(x, w->whole, w->ts, &total, &blamed))
+    if (!value_at(p, w->whole, w->ts, &total, &blamed))
         return;
     for (size_t i = 0; i < part_count; i++) {
-        if (parts[i]->whole != w->whole->slot || !value_at(x, parts[i], w->ts, &value, &ours))
+        if (parts[i]->whole != w->whole->slot || !value_at(p, parts[i], w->ts, &value, &ours))
             continue;
         sum += value;
         blamed = blamed ? blamed : ours;
@@ -332,14 +471,14 @@ static void check_whole(const struct past_index *x, const struct whole_at *w, co
         blame(blamed, sum, total, findings);
 }
 
-static size_t list_wholes(const struct unit *unit, const struct past_index *x, struct whole_at *out)
+static size_t list_wholes(const struct past *p, struct whole_at *out)
 {
     size_t n = 0;
-    for (size_t i = 0; i < x->our_count; i++) {
-        const struct item *item = x->ours[i]->item;
+    for (size_t i = 0; i < p->our_count; i++) {
+        const struct item *item = p->ours[i]->item;
         if (!needs_parts(item))
             continue;
-        out[n++] = (struct whole_at){item->whole >= 0 ? unit->by_slot[item->whole] : item, x->ours[i]->ts};
+        out[n++] = (struct whole_at){item->whole >= 0 ? p->unit->by_slot[item->whole] : item, p->ours[i]->ts};
     }
     qsort(out, n, sizeof *out, compare_wholes);
     size_t kept = 0;
@@ -349,28 +488,27 @@ static size_t list_wholes(const struct unit *unit, const struct past_index *x, s
     return kept;
 }
 
-static void check_all_parts(const struct unit *unit, const struct past_index *x, struct findings *findings,
-                            struct arena *arena)
+static void check_all_parts(const struct past *p, struct findings *findings)
 {
-    const struct item **parts = arena_array(arena, unit->item_count + 1, sizeof *parts);
+    const struct unit *unit = p->unit;
+    const struct item **parts = arena_array(p->arena, unit->item_count + 1, sizeof *parts);
     size_t part_count = 0;
     for (size_t i = 0; i < unit->item_count; i++)
         if (unit->items[i].whole >= 0)
             parts[part_count++] = &unit->items[i];
     if (part_count == 0)
         return;
-    struct whole_at *wholes = arena_array(arena, x->our_count + 1, sizeof *wholes);
-    size_t n = list_wholes(unit, x, wholes);
+    struct whole_at *wholes = arena_array(p->arena, p->our_count + 1, sizeof *wholes);
+    size_t n = list_wholes(p, wholes);
     for (size_t i = 0; i < n; i++)
-        check_whole(x, &wholes[i], parts, part_count, findings);
+        check_whole(p, &wholes[i], parts, part_count, findings);
 }
 
-void past_check(const struct unit *unit, struct reading *readings, size_t count, const struct frame_list *past,
-                struct findings *findings, struct arena *arena)
+void past_check(struct past *p, struct findings *findings)
 {
-    struct past_index x = make_index(readings, count, past, arena);
-    check_all_series(&x, findings, arena);
-    check_all_parts(unit, &x, findings, arena);
+    qsort(p->points, p->point_count, sizeof *p->points, compare_points_by_slot);
+    check_all_series(p, findings);
+    check_all_parts(p, findings);
 }
 
 /* ---- 3402 ---- */

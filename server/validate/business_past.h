@@ -2,23 +2,61 @@
  *
  * 3204 jump and 3205 stuck (only where thresholds are set), 3207 register backwards, 3401 process sum over plant, 3402
  * reported against computed. They never refuse: the reading is flagged suspect and counts (contract 6.4), 3402 only
- * warns. Pure:   the past is given as frames; ingest reads them under the enterprise's lock. Thread: any thread.
- * Findings live in their arena. */
+ * warns. Judged are the readings of the upload, against what lies before them; stored readings after them are not
+ * judged again. Pure: the past is given; ingest reads it under the enterprise's lock. Thread: any thread. Findings live
+ * in their arena. */
 #ifndef NHJC_VALIDATE_BUSINESS_PAST_H
 #define NHJC_VALIDATE_BUSINESS_PAST_H
 
 #include "validate/business.h"
 #include "validate/stored_frame.h"
 
-/* Does any of these readings (of one enterprise) need the past at all? Most uploads do not, and cost nothing. */
+/* Does any of these readings need the past at all? Most uploads do not, and cost nothing. */
 bool past_needed(const struct reading *readings, size_t count);
-/* The pages whose frames the rules want: bit set by page in a bitmap of `pages` bits; returns how many. */
-size_t past_pages(const struct unit *unit, const struct reading *readings, size_t count, int16_t *pages, size_t max);
 
-/* past: frames of the unit from some readings before the earliest one up to the latest one, any order. Flags are set in
- * the readings. */
-void past_check(const struct unit *unit, struct reading *readings, size_t count, const struct frame_list *past,
-                struct findings *findings, struct arena *arena);
+struct past_key { /* a page of frames and an instant */
+    int16_t page;
+    int64_t ts;
+};
+struct past_gap { /* an item whose last readings the first answer did not hold */
+    int32_t slot;
+    int64_t ts;
+    int32_t count; /* so many valid readings before ts are wanted */
+};
+struct past_point { /* a valid stored reading */
+    int32_t slot;
+    int64_t ts, value;
+};
+
+/* What the rules ask about one enterprise, and the answers. Two questions, because the first is cheap and nearly always
+ * enough: the last few frames of a page serve all its items at once, but not one that is read less often than the
+ * others or was silent for a while. Only for such an item is the second asked. */
+struct past {
+    const struct unit *unit;
+    struct arena *arena;
+    struct reading **ours; /* those a rule wants, by (slot, ts, line) */
+    size_t our_count;
+    struct past_key *before, *at; /* frames wanted: `depth` before each of before, and those of at */
+    size_t before_count, at_count;
+    int depth;
+    struct frame_list frames; /* the first answer, any order, repetitions allowed */
+    struct past_gap *gaps;
+    size_t gap_count;
+    struct past_point *points; /* the second answer, any order */
+    size_t point_count, point_cap;
+    const struct stored_frame **sorted; /* frames by (page, ts) */
+    size_t sorted_count;
+    bool incomplete; /* more was wanted than may be asked: readings after an unknown stretch are not judged */
+};
+
+enum { PAST_FRAMES = 20000, PAST_GAPS = 200 }; /* at most so many frames and second questions for one enterprise */
+
+/* readings: of one enterprise, from any of its blocks; they outlive the past. Fills before, at and depth. */
+void past_open(struct past *p, const struct unit *unit, struct reading **readings, size_t count, struct arena *arena);
+/* After the first answer: fills gaps. */
+void past_find_gaps(struct past *p);
+/* After the second: judges, and sets the flags in the readings. */
+void past_check(struct past *p, struct findings *findings);
 
 /* ---- 3402 ---- */
 struct computed_value { /* what the platform computed for a reported reading's period */

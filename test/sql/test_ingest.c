@@ -428,6 +428,246 @@ START_TEST(reported_values_far_from_computed_ones_are_warned_about)
 }
 END_TEST
 
+/* ---- the past that a reading is held against ---- */
+
+static void minutes_of_slot_0(struct bench *b, const char *id, struct upload_answer *a)
+{
+    struct buf all = BUF_INIT;
+    char date[32];
+    for (int minute = 1; minute < 60; minute++) {
+        snprintf(date, sizeof date, "2024-03-01 00:%02d:00", minute);
+        buf_append_str(&all, record(b->arena, 0, date, "1", ""));
+    }
+    upload(b, id, document(b->arena, buf_str(&all)), a);
+    buf_free(&all);
+}
+
+START_TEST(a_register_is_held_against_its_own_last_reading_among_those_of_a_shorter_period)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "UPDATE collect_item SET period = 60 WHERE slot = 0;"
+                   "UPDATE collect_item SET period = 3600, stuck_count = 3 WHERE slot = 2"));
+    db_close(&db);
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1", document(b.arena, record(b.arena, 2, "2024-03-01 00:00:00", "100", "")), &a);
+    minutes_of_slot_0(&b, "m2", &a);
+    ck_assert_int_eq(a.stored, 59);
+    upload(&b, "m3", document(b.arena, record(b.arena, 2, "2024-03-01 01:00:00", "99", "")), &a);
+    ck_assert(a.suspect == 1 && has_finding(&a, 3207, 3));
+    upload(&b, "m4", document(b.arena, record(b.arena, 2, "2024-03-01 02:00:00", "99", "")), &a);
+    ck_assert_int_eq(a.suspect, 0);
+    upload(&b, "m5", document(b.arena, record(b.arena, 2, "2024-03-01 03:00:00", "99", "")), &a);
+    ck_assert(a.suspect == 1 && has_finding(&a, 3205, 3));
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(an_invalid_reading_hides_no_former_one)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    struct buf all = BUF_INIT;
+    char date[32];
+    upload(&b, "m1", document(b.arena, record(b.arena, 2, "2024-03-01 00:00:00", "100", "")), &a);
+    for (int i = 1; i < 90; i++) { /* more of them than any look into the past takes frames */
+        snprintf(date, sizeof date, "2024-03-01 %02d:%02d:00", i / 4, i % 4 * 15);
+        buf_append_str(&all, record(b.arena, 2, date, "0", "valid=\"false\""));
+    }
+    upload(&b, "m2", document(b.arena, buf_str(&all)), &a);
+    buf_free(&all);
+    upload(&b, "m3", document(b.arena, record(b.arena, 2, "2024-03-01 23:00:00", "99", "")), &a);
+    ck_assert(a.suspect == 1 && has_finding(&a, 3207, 3));
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(distant_times_in_one_message_each_have_their_own_past)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT partition_ensure('reading', m) FROM generate_series(timestamptz '2024-01-01 00:00:00+08', "
+                   "'2024-12-01 00:00:00+08', interval '1 month') m;" /* a register that was replaced in between */
+                   "INSERT INTO reading_frame (unit_id, page, ts, value) SELECT u.id, 0, "
+                   "timestamptz '2024-01-01 00:00:00+08' + i * interval '15 minutes', "
+                   "ARRAY[NULL, NULL, (i + CASE WHEN i <= 20100 THEN 100000 ELSE 0 END) * 1000000] "
+                   "FROM unit u, generate_series(1::bigint, 25000) i"));
+    db_close(&db);
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1",
+           document(b.arena, arena_printf(b.arena, "%s%s", record(b.arena, 2, "2024-01-01 00:00:00", "100000", ""),
+                                          record(b.arena, 2, "2024-09-17 10:15:00", "25001", ""))),
+           &a);
+    ck_assert_msg(a.code == 0 && a.stored == 2, "%s", a.message);
+    ck_assert_int_eq(a.suspect, 0);
+    close_bench(&b);
+}
+END_TEST
+
+static void upload_file(struct bench *b, const char *id, const char *blocks, struct upload_answer *answer)
+{
+    char *xml = arena_printf(b->arena,
+                             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<energyDataSet xmlns=\"urn:nhjc:data:v1\" "
+                             "platformCode=\"420100\" uploadDate=\"2026-11-20 10:16:02\">\n%s</energyDataSet>",
+                             blocks);
+    unsigned char digest[32];
+    char hex[65];
+    OK(envelope_digest(DIGEST_SHA_256, xml, strlen(xml), digest));
+    for (int i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    struct upload_request q = {.via = VIA_FILE,
+                               .sender_code = "file",
+                               .message_id = id,
+                               .content_encoding = "identity",
+                               .encryption = "none",
+                               .digest_method = "SHA-256",
+                               .digest = arena_strdup(b->arena, hex),
+                               .content = xml,
+                               .content_len = strlen(xml),
+                               .peer = "file"};
+    ingest_upload(b->ingest, &q, b->arena, answer);
+}
+
+static char *block(struct arena *a, const char *records)
+{
+    return arena_printf(
+        a, "<energyData enterpriseCode=\"" CODE "\" uploadDate=\"2026-11-20 10:16:02\">\n%s</energyData>\n", records);
+}
+
+START_TEST(blocks_of_one_enterprise_see_each_other)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    const char *later = arena_printf(b.arena, "%s%s", record(b.arena, 2, "2024-03-01 00:15:00", "90", ""),
+                                     record(b.arena, 2, "2024-03-01 00:45:00", "95", ""));
+    const char *earlier = arena_printf(b.arena, "%s%s", record(b.arena, 2, "2024-03-01 00:00:00", "100", ""),
+                                       record(b.arena, 2, "2024-03-01 00:30:00", "96", ""));
+    upload_file(&b, "m1", arena_printf(b.arena, "%s%s", block(b.arena, later), block(b.arena, earlier)), &a);
+    ck_assert_msg(a.code == 0 && a.stored == 4, "%s", a.message);
+    ck_assert_int_eq(a.suspect, 2);
+    ck_assert(has_finding(&a, 3207, 4) && has_finding(&a, 3207, 5));
+    close_bench(&b);
+}
+END_TEST
+
+/* ---- reported values ---- */
+
+START_TEST(reported_values_are_compared_with_what_the_same_upload_stores)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m1", document(b.arena, record(b.arena, 0, "2024-03-01 00:00:00", "100", "")), &a);
+    const char *first = record(b.arena, 0, "2024-03-01 00:00:00", "200", "");
+    upload(&b, "m2", document(b.arena, arena_printf(b.arena, "%s%s", first, DAY("200"))), &a);
+    ck_assert_int_eq(a.corrected, 1);
+    ck_assert_msg(a.findings.count == 0, "%s", a.findings.count ? a.findings.at[0].message : "");
+    upload(&b, "m3", document(b.arena, DAY("100")), &a);
+    ck_assert(has_finding(&a, 3402, 3));
+    roll(&b);
+    check_clean(&b);
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(a_day_that_is_not_over_is_not_compared)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    int64_t noon = 0;
+    ck_assert(caltime_parse("2024-03-01 12:00:00", 19, &noon));
+    clock_set_fake(noon);
+    upload(&b, "m1", document(b.arena, record(b.arena, 0, "2024-03-01 00:00:00", "100", "")), &a);
+    upload(&b, "m2", document(b.arena, DAY("240")), &a);
+    ck_assert_msg(a.code == 0 && !has_finding(&a, 3402, 3), "%s", a.message);
+    clock_advance(12 * 3600 * USEC_PER_SEC);
+    upload(&b, "m3", document(b.arena, DAY("241")), &a);
+    ck_assert(has_finding(&a, 3402, 3));
+    clock_set_real();
+    close_bench(&b);
+}
+END_TEST
+
+/* ---- a configuration that changes while an upload waits for its turn ---- */
+
+struct waiting {
+    pthread_t thread;
+    struct bench *bench;
+    const char *id, *xml;
+    struct upload_answer answer;
+};
+
+static void *send_waiting(void *arg)
+{
+    struct waiting *w = arg;
+    upload(w->bench, w->id, w->xml, &w->answer);
+    return NULL;
+}
+
+#define WAIT_UNTIL(db, condition)                                                                                      \
+    do {                                                                                                               \
+        for (int tries_ = 0; NUMBER(db, "SELECT (" condition ")::int::bigint") == 0; tries_++) {                       \
+            ck_assert_msg(tries_ < 3000, "never: %s", condition);                                                      \
+            OK(db_exec(db, "SELECT pg_sleep(0.01)"));                                                                  \
+        }                                                                                                              \
+    } while (0)
+
+START_TEST(readings_are_judged_by_the_configuration_in_force_when_they_are_stored)
+{
+    struct bench b = open_bench();
+    struct db *other = open_db();
+    struct waiting w = {
+        .bench = &b,
+        .id = "m1",
+        .xml = document(b.arena, arena_printf(b.arena, "%s%s", record(b.arena, 0, "2024-03-01 00:00:00", "1", ""),
+                                              record(b.arena, 200, "2024-03-01 00:00:00", "1", "")))};
+    OK(db_exec(other, "BEGIN; SELECT pg_advisory_xact_lock(1, id) FROM unit"));
+    pthread_create(&w.thread, NULL, send_waiting, &w);
+    WAIT_UNTIL(other, "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)");
+    OK(db_exec(other, "UPDATE collect_item SET active = false WHERE slot = 200;"
+                      "UPDATE unit SET config_version = config_version + 1; COMMIT"));
+    pthread_join(w.thread, NULL);
+    ck_assert_msg(w.answer.code == 2, "%d %s", w.answer.code, w.answer.message);
+    ck_assert_int_eq(w.answer.received, 2);
+    ck_assert_int_eq(w.answer.stored, 1);
+    ck_assert_int_eq(w.answer.rejected, 1);
+    ck_assert_uint_eq(w.answer.findings.count, 1);
+    ck_assert(has_finding(&w.answer, 3101, 4));
+    COUNT_IS(&b, 1, "SELECT count(*) FROM reading_frame");
+    COUNT_IS(&b, 1, "SELECT count(*) FROM receipt");
+    db_close(&other);
+    close_bench(&b);
+}
+END_TEST
+
+/* ---- a connection lost between COMMIT and its answer ---- */
+
+START_TEST(a_commit_whose_answer_was_lost_is_found_again_and_is_no_duplicate)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    upload(&b, "m0", document(b.arena, record(b.arena, 0, "2024-03-01 00:00:00", "1", "")), &a);
+    struct db *other = open_db(); /* a COMMIT waits for a standby that never comes, when it has long committed here */
+    OK(db_exec(b.db, "SET synchronous_commit = on"));
+    OK(db_exec(other, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'"));
+    OK(db_exec(other, "SELECT pg_reload_conf()"));
+    WAIT_UNTIL(other, "current_setting('synchronous_standby_names') = 'nobody'");
+    struct waiting w = {
+        .bench = &b, .id = "m1", .xml = document(b.arena, record(b.arena, 0, "2024-03-01 00:15:00", "2", ""))};
+    pthread_create(&w.thread, NULL, send_waiting, &w);
+    WAIT_UNTIL(other, "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')");
+    OK(db_exec(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"));
+    pthread_join(w.thread, NULL);
+    OK(db_exec(other, "ALTER SYSTEM RESET synchronous_standby_names"));
+    OK(db_exec(other, "SELECT pg_reload_conf()"));
+    ck_assert_msg(w.answer.code == 0, "%d %s", w.answer.code, w.answer.message);
+    ck_assert(!w.answer.duplicate);
+    ck_assert_int_eq(w.answer.stored, 1);
+    COUNT_IS(&b, 2, "SELECT count(*) FROM receipt");
+    db_close(&other);
+    close_bench(&b);
+}
+END_TEST
+
 /* ---- two connections ---- */
 
 struct sender {
@@ -502,5 +742,11 @@ DBTEST_MAIN("ingest", before, an_upload_is_stored_once_and_a_replay_gets_the_fir
             registers_running_backwards_are_suspect_but_count,
             jumps_and_stuck_values_are_flagged_where_thresholds_are_set, process_parts_beyond_the_plant_are_suspect,
             reported_values_far_from_computed_ones_are_warned_about,
+            a_register_is_held_against_its_own_last_reading_among_those_of_a_shorter_period,
+            an_invalid_reading_hides_no_former_one, distant_times_in_one_message_each_have_their_own_past,
+            blocks_of_one_enterprise_see_each_other, reported_values_are_compared_with_what_the_same_upload_stores,
+            a_day_that_is_not_over_is_not_compared,
+            readings_are_judged_by_the_configuration_in_force_when_they_are_stored,
+            a_commit_whose_answer_was_lost_is_found_again_and_is_no_duplicate,
             the_same_uploads_at_once_from_two_connections_are_stored_once,
             what_was_accepted_keeps_its_answer_after_a_suspension)
