@@ -188,19 +188,51 @@ RESULT import_file(const struct import_config *config, const char *path, struct 
 
 /* ---- a folder ---- */
 
-static RESULT move_to(const char *folder, const char *sub, const char *name)
+static bool taken(const char *dir, const char *name, const char *tail)
+{
+    struct stat st;
+    char *path = mem_printf("%s/%s%s", dir, name, tail);
+    bool exists = lstat(path, &st) == 0;
+    mem_free(path);
+    return exists;
+}
+
+/* The name itself, or with the microsecond behind it: neither an earlier file nor its report is overwritten. */
+static char *free_name(const char *dir, const char *name)
+{
+    char *free_one = mem_printf("%s", name);
+    for (int64_t at = clock_now(); taken(dir, free_one, "") || taken(dir, free_one, ".result.txt"); at++) {
+        mem_free(free_one);
+        free_one = mem_printf("%s.%lld", name, (long long)at);
+    }
+    return free_one;
+}
+
+static RESULT move_as(const char *folder, const char *dir, const char *name, const char *as, const char *tail)
+{
+    char *from = mem_printf("%s/%s%s", folder, name, tail);
+    char *to = mem_printf("%s/%s%s", dir, as, tail);
+    struct result r = RESULT_OK;
+    if (rename(from, to) != 0)
+        r = result_error(ERR_INTERNAL, 0, "%s: %s", to, strerror(errno));
+    mem_free(from);
+    mem_free(to);
+    return r;
+}
+
+static RESULT set_aside(const char *folder, const char *sub, const char *name)
 {
     char *dir = mem_printf("%s/%s", folder, sub);
-    char *from = mem_printf("%s/%s", folder, name);
-    char *to = mem_printf("%s/%s", dir, name);
     struct result r = RESULT_OK;
     if (mkdir(dir, 0755) != 0 && errno != EEXIST)
         r = result_error(ERR_INTERNAL, 0, "%s: %s", dir, strerror(errno));
-    else if (rename(from, to) != 0)
-        r = result_error(ERR_INTERNAL, 0, "%s: %s", to, strerror(errno));
+    char *as = free_name(dir, name);
+    if (result_ok(r)) /* the file first: a report without its file would hide a repetition */
+        r = move_as(folder, dir, name, as, "");
+    if (result_ok(r))
+        r = move_as(folder, dir, name, as, ".result.txt");
+    mem_free(as);
     mem_free(dir);
-    mem_free(from);
-    mem_free(to);
     return r;
 }
 
@@ -226,13 +258,7 @@ static RESULT spool_one(const struct import_config *config, const char *folder, 
     mem_free(path);
     if (!result_ok(r) || !regular || again)
         return r;
-    char *report = mem_printf("%s.result.txt", name);
-    const char *sub = refused ? "broken" : "done";
-    r = move_to(folder, sub, name); /* the file first: a report without its file would hide a repetition */
-    if (result_ok(r))
-        r = move_to(folder, sub, report);
-    mem_free(report);
-    return r;
+    return set_aside(folder, refused ? "broken" : "done", name);
 }
 
 RESULT import_spool(const struct import_config *config, const char *folder, struct import_total *total)
@@ -241,12 +267,14 @@ RESULT import_spool(const struct import_config *config, const char *folder, stru
     int n = scandir(folder, &names, wanted, alphasort);
     if (n < 0)
         return result_error(ERR_NOT_FOUND, 0, "%s: %s", folder, strerror(errno));
-    struct result r = RESULT_OK;
     for (int i = 0; i < n; i++) {
-        if (result_ok(r))
-            r = spool_one(config, folder, names[i]->d_name, total);
+        struct result r = spool_one(config, folder, names[i]->d_name, total);
+        if (!result_ok(r)) { /* this file's trouble is not that of the others */
+            log_result(LOG_WARN, "import", "file_failed", r);
+            total->again++;
+        }
         free(names[i]); /* scandir's own malloc */
     }
     free(names);
-    return r;
+    return RESULT_OK;
 }

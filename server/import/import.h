@@ -4,8 +4,9 @@
  *         upload over the wire; idempotent by content: the messageId is made from the document's SHA-256.
  * Result: FILE.result.txt beside the file, one part per document: code, counts, findings with their lines.
  * Spool:  import_spool takes the files of a folder in order of name; done ones move to done/, broken ones to broken/
- * with their result; a file refused for now (9xxx) stays. Names beginning with a dot or ending in .part are left alone:
- * write under such a name, then rename. Thread: one at a time per ingest. */
+ * with their result, a further one of the same name with a number behind it; a file refused for now (9xxx), or that
+ * cannot be read or moved, stays and does not stop the others. Names beginning with a dot or ending in .part are left
+ * alone: write under such a name, then rename. Thread: one at a time per ingest. */
 #ifndef NHJC_IMPORT_IMPORT_H
 #define NHJC_IMPORT_IMPORT_H
 

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { LOOK_MS = 2000 };
+enum { LOOK_MS = 2000, LOOK_SELDOM_MS = 60000 };
 
 struct watch {
     struct watch_config config;
@@ -17,11 +17,11 @@ struct watch {
 };
 
 /* False once told to stop. */
-static bool rest(struct watch *w)
+static bool rest(struct watch *w, int ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOOK_MS / 1000;
+    until.tv_sec += ms / 1000;
     pthread_mutex_lock(&w->lock);
     while (!w->stop && pthread_cond_timedwait(&w->wake, &w->lock, &until) == 0)
         continue;
@@ -30,7 +30,8 @@ static bool rest(struct watch *w)
     return go_on;
 }
 
-static RESULT look(struct watch *w, struct db *db, struct ingest *ingest)
+/* *left: files that stayed for another try. */
+static RESULT look(struct watch *w, struct db *db, struct ingest *ingest, bool *left)
 {
     struct import_config config = {.ingest = ingest,
                                    .registry = w->config.ingest.registry,
@@ -38,7 +39,9 @@ static RESULT look(struct watch *w, struct db *db, struct ingest *ingest)
                                    .max_plain = w->config.ingest.max_plain,
                                    .limits = w->config.ingest.limits};
     struct import_total total = {0};
-    return import_spool(&config, w->config.folder, &total);
+    struct result r = import_spool(&config, w->config.folder, &total);
+    *left = total.again > 0;
+    return r;
 }
 
 static RESULT work(struct watch *w, struct db *db)
@@ -46,9 +49,14 @@ static RESULT work(struct watch *w, struct db *db)
     struct ingest *ingest = NULL;
     TRY(ingest_new(&w->config.ingest, db, &ingest));
     struct result r;
+    bool left = false;
+    int ms = LOOK_MS;
     do {
-        r = look(w, db, ingest);
-    } while (result_ok(r) && rest(w));
+        r = look(w, db, ingest, &left);
+        ms = !left                     ? LOOK_MS
+             : ms < LOOK_SELDOM_MS / 2 ? ms * 2
+                                       : LOOK_SELDOM_MS; /* each look reads these files whole */
+    } while (result_ok(r) && rest(w, ms));
     ingest_free(&ingest);
     return r;
 }
@@ -71,7 +79,7 @@ static void *run_thread(void *arg)
         if (!result_ok(r))
             log_result(failed ? LOG_DEBUG : LOG_WARN, "import", "spool_failed", r);
         failed = !result_ok(r);
-    } while (rest(w));
+    } while (rest(w, LOOK_MS));
     return NULL;
 }
 

@@ -74,6 +74,33 @@ class Files(StackCase):
         wait(lambda: os.path.exists(os.path.join(self.spool, 'broken', '2.xml.result.txt')), what='the result is moved')
         self.assertEqual(self.values('2018-03-04 00:00:00', '2018-03-05 00:00:00'), ['7'])
 
+    def test_a_file_that_cannot_be_read_stops_no_other(self):
+        """First in the folder's order, and every read of it fails."""
+        bad = os.path.join(self.spool, '0.xml')
+        os.symlink('/proc/self/mem', bad)
+        try:
+            good = self.write('3.xml', self.xml('2018-03-06 00:00', ['8']), self.spool)
+            wait(lambda: not os.path.exists(good), what='the file behind it is taken')
+            wait(lambda: self.values('2018-03-06 00:00:00', '2018-03-07 00:00:00') == ['8'], what='its readings')
+            self.assertTrue(os.path.lexists(bad))
+        finally:
+            os.unlink(bad)
+
+    def test_files_of_one_name_are_all_kept(self):
+        done = os.path.join(self.spool, 'done')
+        contents = [self.xml('2018-03-0%d 00:00' % day, [str(day)]) for day in (7, 8, 9)]
+        for content in contents:
+            path = self.write('same.xml', content, self.spool)
+            wait(lambda: not os.path.exists(path) and not os.path.exists(path + '.result.txt'), what='the spool is emptied')
+        kept = sorted(name for name in os.listdir(done) if name.startswith('same.xml') and not name.endswith('.result.txt'))
+        self.assertEqual(len(kept), 3)
+        found = []
+        for name in kept:
+            with open(os.path.join(done, name), 'rb') as file:
+                found.append(file.read())
+            self.assertIn('stored 1', self.result(os.path.join(done, name)))
+        self.assertEqual(sorted(found), sorted(contents))
+
 
 if __name__ == '__main__':
     main()
