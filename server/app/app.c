@@ -320,6 +320,8 @@ static void fill_ingest(struct app *app, struct ingest_config *ingest)
                                      .limits = &app->limits,
                                      .max_plain = (size_t)c->plain_bytes,
                                      .future_ms = c->future_ms,
+                                     .reported_tolerance_ppm = c->reported_tolerance_ppm,
+                                     .late_grace_ms = c->late_grace_ms,
                                      .on_marks = on_marks,
                                      .arg = app};
     for (size_t i = 0; i < c->destination_count; i++) {

@@ -116,6 +116,10 @@ static const struct option_row ROWS[] = {
     NUMBER(max_inflight, OPT_INT, "256", 1, 100000, "most whole requests waiting for a worker; then 503"),
     NUMBER(rate_per_minute, OPT_INT, "0", 0, 10000000, "requests an identity may make per minute (1106); 0: any"),
     DURATION("future_limit", future_ms, "5m", 0, 365 * DAYS, "readings further ahead of the clock are refused (3302)"),
+    DURATION("late_grace", late_grace_ms, "5m", 0, 365 * DAYS,
+             "a reading is on time until its interval's end, the upload period and this"),
+    NUMBER(reported_tolerance_ppm, OPT_INT, "50000", 0, 1000000,
+           "reported values may differ from computed ones by so many millionths (3402)"),
     DURATION("drain_timeout", drain_ms, "10s", 0, HOURS, "shutdown: requests in hand may take this long"),
 
     SWITCH(payload_encryption, "false", "give devices a key for encrypted payloads"),

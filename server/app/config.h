@@ -29,7 +29,8 @@ struct config {
     int64_t body_memory;
     int64_t handshake_ms, body_ms, body_ms_per_64k, idle_ms, write_ms, max_connections, max_inflight;
     int64_t rate_per_minute;
-    int64_t future_ms;
+    int64_t future_ms, late_grace_ms;
+    int64_t reported_tolerance_ppm;
     int64_t drain_ms;         /* shutdown: requests in hand may take this long */
     int64_t database_wait_ms; /* start: a database that is away is waited for this long */
     int64_t partitions_ahead; /* months made ahead by housekeeping */

@@ -29,7 +29,11 @@ static RESULT run_import(struct cli *cli, const struct args *args, struct import
 {
     const struct config *c = &cli->config;
     struct payload_limits limits = {(size_t)c->depth, (size_t)c->attributes, (size_t)c->tag_bytes, (size_t)c->records};
-    struct ingest_config ingest = {.limits = &limits, .max_plain = (size_t)c->plain_bytes, .future_ms = c->future_ms};
+    struct ingest_config ingest = {.limits = &limits,
+                                   .max_plain = (size_t)c->plain_bytes,
+                                   .future_ms = c->future_ms,
+                                   .reported_tolerance_ppm = c->reported_tolerance_ppm,
+                                   .late_grace_ms = c->late_grace_ms};
     struct import_config config = {.db = cli->db, .max_plain = (size_t)c->plain_bytes, .limits = &limits};
     TRY(read_destinations(cli->db, &ingest));
     TRY(registry_open(cli->db, &config.registry));

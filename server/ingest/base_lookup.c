@@ -3,10 +3,12 @@
 #include "base/hash.h"
 #include "ingest/internal.h"
 
-static const struct db_stmt VERSION = {"base.version", "SELECT coalesce(max(dic_version), 0) FROM base_data"};
-static const struct db_stmt ENTRIES = {
-    "base.entries",
-    "SELECT list, code FROM base_data WHERE valid_to IS NULL OR valid_to > current_date GROUP BY list, code"};
+/* The day as well: an entry begins or ends to be valid without a new version. */
+static const struct db_stmt VERSION = {
+    "base.version", "SELECT coalesce(max(dic_version), 0), current_date - date '2000-01-01' FROM base_data"};
+static const struct db_stmt ENTRIES = {"base.entries", "SELECT list, code FROM base_data WHERE valid_from <= "
+                                                       "current_date AND (valid_to IS NULL OR valid_to > current_date) "
+                                                       "GROUP BY list, code"};
 
 static RESULT load(struct ingest *in)
 {
@@ -37,11 +39,12 @@ RESULT ingest_config_context(struct ingest *in, struct config_context *ctx)
 {
     struct db_rows *rows = NULL;
     TRY(db_query(in->store.db, &VERSION, NULL, &rows));
-    int32_t version = (int32_t)db_get_int(rows, 0, 0);
+    int32_t version = (int32_t)db_get_int(rows, 0, 0), day = (int32_t)db_get_int(rows, 0, 1);
     db_rows_free(&rows);
-    if (!in->base_data || version != in->dic_version)
+    if (!in->base_data || version != in->dic_version || day != in->dic_day)
         TRY(load(in));
     in->dic_version = version;
+    in->dic_day = day;
     ctx->in_base_data = in_base_data;
     ctx->arg = in;
     return RESULT_OK;

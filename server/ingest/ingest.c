@@ -79,6 +79,27 @@ struct job {
     struct findings first_findings; /* and before those rules: for a repeated transaction */
 };
 
+/* An encryption that the operator did not allow for the enterprise. "none" is one like the others. */
+static RESULT check_cipher(struct job *j)
+{
+    const struct upload_request *q = j->request;
+    const char *p = q->ciphers ? q->ciphers : "";
+    size_t n = strlen(q->encryption);
+    for (p += strspn(p, " "); *p; p += strspn(p, " ")) {
+        size_t word = strcspn(p, " ");
+        if (word == n && memcmp(p, q->encryption, n) == 0)
+            return RESULT_OK;
+        p += word;
+    }
+    if (!q->ciphers || !q->ciphers[strspn(q->ciphers, " ")])
+        return RESULT_OK;
+    finding_add(&j->answer->findings, 2105,
+                arena_printf(j->arena, "平台没有为该企业开放加密方式%s，可用：%s", q->encryption, q->ciphers),
+                arena_printf(j->arena, "encryption %s is not allowed for this enterprise, allowed: %s", q->encryption,
+                             q->ciphers));
+    return result_error(ERR_SENDER, 2105, "encryption %s is not allowed", q->encryption);
+}
+
 static RESULT check_request(struct job *j)
 {
     const struct upload_request *q = j->request;
@@ -199,10 +220,10 @@ static int64_t interval_end(const struct reading *r)
 /* What the quality figures call late is decided once, when a reading first arrives. */
 static void flag_late(struct job *j, int64_t now)
 {
-    int64_t grace = j->in->config.late_grace_ms ? j->in->config.late_grace_ms : 300000;
     for (size_t i = 0; i < j->business.count; i++) {
         struct reading *r = &j->business.readings[i];
-        int64_t due = interval_end(r) + j->units[r->block]->upload_period * USEC_PER_SEC + grace * 1000;
+        int64_t due =
+            interval_end(r) + j->units[r->block]->upload_period * USEC_PER_SEC + j->in->config.late_grace_ms * 1000;
         if (now > due)
             r->flag |= FLAG_LATE;
     }
@@ -369,7 +390,6 @@ static RESULT check_past(struct job *j)
 static RESULT check_reported(struct job *j)
 {
     enum { MAX_QUESTIONS = 500 };
-    int64_t tolerance = j->in->config.reported_tolerance_ppm ? j->in->config.reported_tolerance_ppm : 50000;
     int64_t now = clock_now();
     int asked = 0;
     for (size_t i = 0; i < j->business.count && asked < MAX_QUESTIONS; i++) {
@@ -378,7 +398,7 @@ static RESULT check_reported(struct job *j)
             continue; /* a part of a running period says nothing about the whole */
         struct computed_value computed;
         TRY(past_store_computed(&j->in->store, j->units[r->block], r, &computed));
-        past_check_reported(r, &computed, tolerance, &j->answer->findings);
+        past_check_reported(r, &computed, j->in->config.reported_tolerance_ppm, &j->answer->findings);
         asked++;
     }
     return RESULT_OK;
@@ -527,8 +547,11 @@ static RESULT store(struct job *j)
 
 static RESULT read_and_store(struct job *j)
 {
+    TRY(check_cipher(j));
     TRY(read_payload(j));
     warn_clock(j);
+    if (j->request->outdated)
+        finding_add(&j->answer->findings, 2108, NULL, NULL);
     TRY(resolve_units(j));
     list_locks(j);
     j->read_findings = j->answer->findings;

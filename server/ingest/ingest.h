@@ -21,8 +21,8 @@ struct ingest_config {
     const struct payload_limits *limits;
     size_t max_plain; /* 64 MB */
     int64_t future_ms;
-    int64_t reported_tolerance_ppm; /* 3402 beyond this part of the computed value; 0: 50,000, five percent */
-    int64_t late_grace_ms;          /* on time: by the interval's end + upload period + this; 0: 5 minutes */
+    int64_t reported_tolerance_ppm; /* 3402 beyond this part of the computed value */
+    int64_t late_grace_ms;          /* on time: by the interval's end + upload period + this */
     int destinations[8];            /* destination ids that get outbox rows */
     int destination_count;
     void (*on_marks)(int32_t unit_id, void *arg); /* after COMMIT: rollup and forwarder hints; never blocks */
@@ -46,7 +46,9 @@ struct upload_request {
     size_t content_len;
     const unsigned char *key; /* payload key, NULL: none */
     size_t key_len;
-    const char *peer; /* for logs */
+    const char *ciphers; /* allowed encryption names, separated by blanks; NULL or "": all */
+    bool outdated;       /* regVersion or dicVersion is not the current one: 2108 as a warning */
+    const char *peer;    /* for logs */
 };
 
 struct upload_answer {

@@ -9,8 +9,8 @@
 struct ingest {
     struct ingest_config config;
     struct upload_store store;
-    struct hash *base_data; /* "list/code" of the version below, for 3104 */
-    int32_t dic_version;
+    struct hash *base_data; /* "list/code" valid in the version and on the day below, for 3104 */
+    int32_t dic_version, dic_day;
 };
 
 /* The code a client sees for an error: a public one, or "busy, the same messageId again later". */

@@ -206,7 +206,7 @@ OPERATION_FUNCTION(access_download_enterprise)
 }
 
 static void upload_config(struct engine_call *call, const struct unit *unit, const struct _access__UploadConfig *in,
-                          struct _access__UploadConfigResponse *out)
+                          bool outdated, struct _access__UploadConfigResponse *out)
 {
     struct config_request q = {.message_id = in->messageId,
                                .unit = unit,
@@ -215,10 +215,27 @@ static void upload_config(struct engine_call *call, const struct unit *unit, con
                                .content_len = in->content.len};
     struct config_answer answer;
     ingest_config(worker_of(call)->ingest, &q, call->arena, &answer);
+    if (outdated && answer.code == 0)
+        finding_add(&answer.findings, 2108, NULL, NULL);
     out->responseCode = answer.code;
     out->responseMessage = unconst(answer.message);
     out->configVersion = answer.config_version ? version_text(call, answer.config_version) : NULL;
     out->finding = access_findings(call->arena, &answer.findings, &out->__sizefinding);
+}
+
+static RESULT receive_config(struct engine_call *call, const struct unit *unit, const struct _access__UploadConfig *in,
+                             struct _access__UploadConfigResponse *out)
+{
+    bool outdated = false;
+    TRY(parse_message_id(in->messageId));
+    if (!own_device(call, unit, in->deviceId, out))
+        return RESULT_OK;
+    TRY(versions_outdated(call, REG_VERSION, in->dicVersion, &outdated)); /* the request names no regVersion */
+    if (outdated && worker_of(call)->service->require_dic_version)
+        out->responseCode = 2108;
+    else
+        upload_config(call, unit, in, outdated, out);
+    return RESULT_OK;
 }
 
 OPERATION_FUNCTION(access_upload_config)
@@ -229,9 +246,7 @@ OPERATION_FUNCTION(access_upload_config)
     struct unit *unit = named_unit(call, in->enterpriseCode, &r);
     if (!unit)
         return r;
-    r = parse_message_id(in->messageId);
-    if (result_ok(r) && own_device(call, unit, in->deviceId, response))
-        upload_config(call, unit, in, response);
+    r = receive_config(call, unit, in, response);
     unit_release(&unit);
     return r;
 }
@@ -251,10 +266,10 @@ static void upload_data(struct engine_call *call, const struct unit *unit, const
     q.enterprise_code = in->enterpriseCode;
     q.key = device->has_key ? device->secret_key : NULL;
     q.key_len = device->has_key ? sizeof device->secret_key : 0;
+    q.ciphers = unit->ciphers;
     q.peer = call->request->peer;
+    q.outdated = outdated;
     ingest_upload(worker_of(call)->ingest, &q, call->arena, &answer);
-    if (outdated)
-        warn_outdated(&answer);
     access_upload_answer(call->arena, &answer, out);
 }
 

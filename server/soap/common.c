@@ -99,11 +99,3 @@ RESULT versions_outdated(struct engine_call *call, const char *reg_version, cons
     *outdated = strcmp(reg_version, REG_VERSION) != 0 || strcmp(dic_version, current) != 0;
     return RESULT_OK;
 }
-
-void warn_outdated(struct upload_answer *answer)
-{
-    if (answer->duplicate || (answer->code != 0 && answer->code != 2))
-        return;
-    finding_add(&answer->findings, 2108, NULL, NULL);
-    answer->findings_truncated = answer->findings.dropped > 0;
-}

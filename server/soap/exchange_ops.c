@@ -125,9 +125,8 @@ static void upload_data(struct engine_call *call, const struct platform_row *row
     q.key = row->key_len ? row->key : NULL;
     q.key_len = row->key_len;
     q.peer = call->request->peer;
+    q.outdated = outdated;
     ingest_upload(worker_of(call)->ingest, &q, call->arena, &answer);
-    if (outdated)
-        warn_outdated(&answer);
     exchange_upload_answer(call->arena, &answer, out);
 }
 

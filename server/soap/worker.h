@@ -48,8 +48,6 @@ RESULT parse_page(const struct soap_worker *w, const int *size, const char *toke
 char *instant_text(struct arena *a, int64_t us);
 /* regVersion or dicVersion is not the current one (2108). */
 RESULT versions_outdated(struct engine_call *call, const char *reg_version, const char *dic_version, bool *outdated);
-/* Adds the warning 2108, except to a stored answer that is only repeated. */
-void warn_outdated(struct upload_answer *answer);
 
 #define REG_VERSION "1" /* of the registration interface; a change would need other messages */
 

@@ -65,6 +65,23 @@ class Settings(StackCase):
         self.assertFalse(device.upload(readings(POWER, '2018-01-03 00:00', ['3', '3'])).all('finding'))
         self.finding(self.code(device.upload(readings(POWER, '2018-01-03 00:30', ['3'])), 0), 3205, 2)
 
+    def test_an_encryption_that_is_not_allowed_for_the_enterprise_is_2105(self):
+        device, message_id = self.stack.device(1704, BASIC), nhjc.new_id()
+        records = readings(POWER, '2018-01-01 00:00', ['1'])
+        self.code(device.upload(records, message_id), 0)
+        self.province.ctl('enterprise', 'thresholds', device.enterprise, '--ciphers', 'SM4-CBC')
+
+        def refused():
+            answer = device.upload(readings(POWER, '2018-01-01 00:15', ['2']))
+            return answer if answer.number('responseCode') else None
+        answer = self.code(wait(refused, 10, what='the list of ciphers'), 2105)
+        self.finding(answer, 2105)
+        self.counts(answer, 0)
+        self.assertEqual(answer.get('uploadId'), '')
+        self.assertEqual(self.code(device.upload(records, message_id), 0).get('duplicate'), 'true')  # accepted before: the answer stands
+        self.province.ctl('enterprise', 'thresholds', device.enterprise, '--ciphers', 'SM4-CBC,none')
+        wait(lambda: device.upload(readings(POWER, '2018-01-01 00:30', ['3'])).number('responseCode') == 0, 10, what='the longer list')
+
 
 class Past(StackCase):
     """What a record is held against."""
@@ -122,6 +139,35 @@ class Versions(StackCase):
             self.finding(answer, 2108)
         self.assertEqual(self.outdated(device, nhjc.new_id()).all('finding'), [])
 
+    def test_the_stored_answer_has_the_warning_too(self):
+        device, message_id = self.stack.device(1722, BASIC), nhjc.new_id()
+        first = self.code(self.outdated(device, message_id, dicVersion='0'), 0)
+        again = self.code(self.outdated(device, message_id, dicVersion='0'), 0)
+        self.assertEqual(again.get('duplicate'), 'true')
+        words = [[finding.get('message') for finding in answer.all('finding')] for answer in (first, again)]
+        self.assertEqual(words[0], words[1])
+        self.finding(again, 2108)
+        self.assertEqual(self.province.number('SELECT count(*) FROM upload_finding WHERE code = 2108 AND upload_id = %s' % first.get('uploadId')), 1)
+
+    def configuration(self, device):
+        """The answer to a configuration that a device made from outdated base data."""
+        current, device.dic_version = device.dic_version, '0'
+        try:
+            return device.configure(BASIC, name='另一名称')
+        finally:
+            device.dic_version = current
+
+    def test_a_configuration_by_outdated_base_data_is_warned_about(self):
+        self.finding(self.code(self.configuration(self.stack.device(1723, BASIC)), 0), 2108)
+
+    def test_base_data_that_is_not_valid_yet_is_3104(self):
+        self.province.sql("INSERT INTO base_data (list, code, name, valid_from, dic_version) SELECT 'field', c, c, d, n FROM "
+                          "(VALUES ('F01', date '2010-01-01'), ('F02', current_date + 2)) v (c, d), nextval('dic_version_seq') n")
+        device = self.stack.device(1725, BASIC)
+        for field, code in (('F01', 0), ('F02', 3104)):
+            content = nhjc.config(device.enterprise, BASIC).replace(b'<enterprise ', b'<enterprise fieldCode="%s" ' % field.encode())
+            self.code(device.configure_with(content), code)
+
 
 class DemandedVersions(Versions):
     options = 'require_dic_version = true'
@@ -135,6 +181,18 @@ class DemandedVersions(Versions):
         answer = self.code(self.outdated(device, message_id), 0)
         self.counts(answer, 1, stored=1)
         self.assertEqual(answer.get('duplicate'), 'false')
+
+    def test_the_stored_answer_has_the_warning_too(self):
+        """Not here: nothing is stored."""
+
+    def test_base_data_that_is_not_valid_yet_is_3104(self):
+        """Not here: it is the same."""
+
+    def test_a_configuration_by_outdated_base_data_is_warned_about(self):
+        """Where the operator demands it, it is refused."""
+        device = self.stack.device(1724, BASIC)
+        self.assertEqual(self.code(self.configuration(device), 2108).get('configVersion', ''), '')
+        self.assertEqual(self.province.number("SELECT config_version FROM unit WHERE code = '%s'" % device.enterprise), 1)
 
 
 class Later(StackCase):

@@ -56,6 +56,8 @@ static struct bench open_bench(void)
                                    .limits = &PAYLOAD_LIMITS_DEFAULT,
                                    .max_plain = 1 << 26,
                                    .future_ms = 300000,
+                                   .reported_tolerance_ppm = 50000,
+                                   .late_grace_ms = 300000,
                                    .destinations = {1},
                                    .destination_count = 1};
     OK(ingest_new(&config, b.db, &b.ingest));

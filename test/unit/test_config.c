@@ -49,6 +49,8 @@ START_TEST(limits_are_those_of_the_contract_when_the_file_says_nothing)
     ck_assert_int_eq(c.tag_bytes, 64 << 10);
     ck_assert_int_eq(c.records, 200000);
     ck_assert_int_eq(c.future_ms, 300000);
+    ck_assert_int_eq(c.late_grace_ms, 300000);
+    ck_assert_int_eq(c.reported_tolerance_ppm, 50000);
     ck_assert_str_eq(c.identity_rule, "UID,CN");
     ck_assert_str_eq(c.timezone, "Asia/Shanghai");
     config_free(&c);
