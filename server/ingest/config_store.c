@@ -32,10 +32,14 @@ static const struct db_stmt PUT_ITEMS = {
     "value_min = excluded.value_min, value_max = excluded.value_max, decimals = excluded.decimals, active = true"};
 static const struct db_stmt RETIRE = {
     "config.retire", "UPDATE collect_item SET active = false WHERE unit_id = $1 AND config_version <> $2 AND active"};
+/* Hour by hour, one look each: reading all frames of many pages takes longer than a statement may. */
 static const struct db_stmt REMARK = {
     "config.remark",
-    "INSERT INTO rollup_mark (unit_id, hour) SELECT DISTINCT unit_id, date_trunc('hour', ts) FROM reading_frame "
-    "WHERE unit_id = $1 AND page = ANY ($2::smallint[])"};
+    "INSERT INTO rollup_mark (unit_id, hour) SELECT $1::integer, h FROM (SELECT min(e.lo) AS lo, max(e.hi) AS hi "
+    "FROM unnest($2::smallint[]) p, LATERAL (SELECT min(ts) AS lo, max(ts) AS hi FROM reading_frame "
+    "WHERE unit_id = $1 AND page = p) e) b, LATERAL generate_series(date_trunc('hour', b.lo), b.hi, '1 hour') h, "
+    "LATERAL (SELECT FROM reading_frame r WHERE r.unit_id = $1 AND r.page = ANY ($2::smallint[]) AND r.ts >= h "
+    "AND r.ts < h + interval '1 hour' LIMIT 1) f"};
 static const struct db_stmt REMEASURED = {"config.remeasured", "SELECT item_remeasured($1, $2::integer[])"};
 static const struct db_stmt DOCUMENT = {
     "config.document", "INSERT INTO config_document (unit_id, version, received_at, message_id, digest, content) "

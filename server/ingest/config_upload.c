@@ -35,6 +35,14 @@ static RESULT refuse_at(struct config_job *j, uint32_t line, int code, enum err_
     return result_error(kind, code, "%s", en);
 }
 
+static void warn_at(struct config_job *j, uint32_t line, const char *zh, const char *en)
+{
+    struct finding *f = finding_add(&j->answer->findings, 3501, zh, en);
+    f->severity = SEVERITY_WARNING;
+    f->line = line;
+    f->stat_type = -1;
+}
+
 static RESULT check_owner(struct config_job *j, const struct enterprise_config *config, const struct checked_config *c)
 {
     const struct config_request *q = j->request;
@@ -44,13 +52,11 @@ static RESULT check_owner(struct config_job *j, const struct enterprise_config *
     if (q->platform_code && !region_covers(q->platform_code, c->region_code))
         return refuse_at(j, config->line, 1103, ERR_UNAUTHORISED, "企业所在地区不属于该平台管辖",
                          "the enterprise's region is not under this platform");
-    if (q->unit && strcmp(c->region_code, q->unit->region) != 0) {
-        struct finding *f = finding_add(&j->answer->findings, 3501, "regionCode 与准入登记不一致，以登记为准",
-                                        "regionCode differs from the admission, which stays in force");
-        f->severity = SEVERITY_WARNING;
-        f->line = c->enterprise->line;
-        f->stat_type = -1;
-    }
+    if (q->unit && strcmp(c->region_code, q->unit->region) != 0)
+        warn_at(j, c->enterprise->line, "regionCode 与准入登记不一致，以登记为准",
+                "regionCode differs from the admission, which stays in force");
+    if (q->platform_code && !uscc_valid(c->code)) /* the platform below admitted it: not ours to refuse */
+        warn_at(j, c->enterprise->line, "code 的校验码不符合 GB 32100", "code has a wrong check digit (GB 32100)");
     return RESULT_OK;
 }
 

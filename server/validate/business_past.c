@@ -152,7 +152,7 @@ static size_t bounded(struct past *p, size_t n, size_t most)
 /* The frames before each stretch. A slot may be missing in the last few of them. */
 static void ask_before(struct past *p)
 {
-    enum { LEAST_DEPTH = 8, MOST_DEPTH = 64 };
+    enum { LEAST_DEPTH = 8 };
     size_t cap = 0;
     p->depth = LEAST_DEPTH;
     for (size_t i = 0, end; i < p->our_count; i = end) {
@@ -166,7 +166,7 @@ static void ask_before(struct past *p)
             *ARENA_PUSH(p->arena, p->before, p->before_count, cap) =
                 (struct past_key){(int16_t)SLOT_PAGE(item->slot), start};
     }
-    p->depth = p->depth < MOST_DEPTH ? p->depth : MOST_DEPTH;
+    p->depth = p->depth < PAST_DEPTH ? p->depth : PAST_DEPTH;
     p->before_count = sort_keys(p->before, p->before_count);
     p->before_count = bounded(p, p->before_count, PAST_FRAMES / (size_t)p->depth);
 }

@@ -49,7 +49,8 @@ struct past {
     bool incomplete; /* more was wanted than may be asked: readings after an unknown stretch are not judged */
 };
 
-enum { PAST_FRAMES = 20000, PAST_GAPS = 200 }; /* at most so many frames and second questions for one enterprise */
+/* At most so many frames and second questions for one enterprise; so many frames before an instant. */
+enum { PAST_FRAMES = 20000, PAST_GAPS = 200, PAST_DEPTH = 64 };
 
 /* readings: of one enterprise, from any of its blocks; they outlive the past. Fills before, at and depth. */
 void past_open(struct past *p, const struct unit *unit, struct reading **readings, size_t count, struct arena *arena);

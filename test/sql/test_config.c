@@ -202,8 +202,45 @@ START_TEST(a_refused_document_uses_up_no_message_id)
 }
 END_TEST
 
+START_TEST(a_code_with_a_wrong_check_digit_is_warned_about_in_a_set)
+{
+    ck_assert_int_eq(set_of("430000", "m1", document("91430100MA0000015K", "430100", POWER), NULL), 0);
+    ck_assert_uint_eq(answer.findings.count, 0);
+    ck_assert_int_eq(set_of("430000", "m2", document(HUNAN, "430100", POWER), NULL), 0);
+    ck_assert(found(3501));
+    ck_assert_int_eq(VERSION_OF(HUNAN), 1);
+    finish();
+}
+END_TEST
+
+/* The document with another period for its item. */
+static char *with_period(char *xml, const char *period)
+{
+    char *at = strstr(xml, "aggregation=");
+    return arena_printf(arena, "%.*s period=\"%s\" %s", (int)(at - xml), xml, period, at);
+}
+
+START_TEST(a_changed_period_marks_exactly_the_hours_that_have_readings)
+{
+    ck_assert_int_eq(own("m1", document(HUBEI, "420100", POWER)), 0);
+    OK(db_exec(db,
+               "SELECT partition_ensure('reading', m) FROM generate_series(timestamptz '2024-03-01 00:00:00+08', "
+               "'2024-06-01 00:00:00+08', interval '1 month') m;"
+               "INSERT INTO reading_frame (unit_id, page, ts, value) SELECT u.id, p, t, '{1}' FROM unit u, "
+               "(VALUES (0, timestamptz '2024-03-01 00:15:00+08'), (0, '2024-03-01 00:45:00+08'), "
+               "(0, '2024-03-01 05:00:00+08'), (0, '2024-06-01 10:59:59+08'), (1, '2024-06-02 10:00:00+08')) v(p, t)"));
+    ck_assert_int_eq(own("m2", with_period(document(HUBEI, "420100", POWER), "1800")), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_mark"), 3);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_mark WHERE hour IN ('2024-03-01 00:00:00+08', "
+                                "'2024-03-01 05:00:00+08', '2024-06-01 10:00:00+08')"),
+                     3);
+    finish();
+}
+END_TEST
+
 DBTEST_MAIN("config", before, a_platform_replaces_no_configuration_outside_its_region,
             a_stopped_enterprise_is_not_configured_by_its_platform,
             an_enterprise_known_through_a_platform_moves_within_its_region,
             an_old_message_that_comes_again_reverts_nothing, a_platforms_set_takes_effect_once,
-            a_refused_document_uses_up_no_message_id)
+            a_refused_document_uses_up_no_message_id, a_code_with_a_wrong_check_digit_is_warned_about_in_a_set,
+            a_changed_period_marks_exactly_the_hours_that_have_readings)
