@@ -12,7 +12,8 @@
 # Folders: ca (CA, CRL), pki (certificates and keys), province and upper (configuration, log), pg (databases).
 #
 # NHJC_BUILD or NHJC_BIN_DIR: take the programs from there. NHJC_STACK_OPTIONS: further lines of both
-# configurations, written when they are first made.
+# configurations, written when they are first made. NHJC_STOP_SECONDS (120): a server that takes longer to stop is
+# killed by down, which then ends with 1.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 bin=${NHJC_BIN_DIR:-${NHJC_BUILD:-$top/build}/bin}
@@ -338,7 +339,7 @@ stop_server() { # NAME
     pid=$(server_pid "$1")
     if [ -n "$pid" ]; then
         kill -TERM "$pid"
-        wait_gone "$pid" 120 || fail "服务器无法停止，见日志 / nhjcd of $1 does not stop, see $dir/$1/log"
+        wait_gone "$pid" "${NHJC_STOP_SECONDS:-120}" || fail "服务器无法停止，见日志 / nhjcd of $1 does not stop, see $dir/$1/log"
     fi
     rm -f "$dir/$1/pid"
 }
@@ -452,11 +453,13 @@ stop_all() {
     # What is thrown away need not be written out first.
     mode=fast
     [ -z "$purge" ] || mode=immediate
+    # A part that does not stop in order is killed and told by the exit status; the others are stopped all the same.
+    bad=
     for name in province upper; do
-        [ ! -d "$dir/$name" ] || stop_server "$name"
+        [ ! -d "$dir/$name" ] || (stop_server "$name") || { kill_server "$name"; bad=1; }
     done
     for name in province upper; do
-        [ ! -d "$pg/$name" ] || stop_db "$name" "$mode"
+        [ ! -d "$pg/$name" ] || stop_db "$name" "$mode" || { kill_db "$name"; bad=1; }
     done
 }
 
@@ -468,12 +471,13 @@ down() {
     open_folders
     stop_all
     rm -rf "$run"
-    [ -n "$purge" ] || return 0
+    [ -n "$purge" ] || return "${bad:-0}"
     [ ! -e "$dir/pg.path" ] || rm -rf "${pg:?}"
     for name in province upper ca pki pg env tools.conf run.path pg.path initdb.log migrate.log .lock; do
         rm -rf "${dir:?}/$name"
     done
     rmdir "$dir" 2>/dev/null || true
+    return "${bad:-0}"
 }
 
 status() {

@@ -7,6 +7,7 @@ import base64
 import gzip
 import hashlib
 import http.client
+import os
 import ssl
 import time
 import urllib.parse
@@ -16,6 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 SOAP = {'1.1': 'http://schemas.xmlsoap.org/soap/envelope/', '1.2': 'http://www.w3.org/2003/05/soap-envelope'}
 SERVICES = ('access', 'exchange', 'query')
+SLOW = 10 if os.environ.get('NHJC_SANITIZER') else 1  # deadlines stretch under sanitizers; answers do not change
 
 
 def namespace(service):
@@ -129,7 +131,7 @@ class Client:
     def __init__(self, url, ca, cert=None, key=None, version='1.1', timeout=60, context=None):
         self.parts = urllib.parse.urlsplit(url)
         self.context = context or tls_context(ca, cert, key)
-        self.version, self.timeout = version, timeout
+        self.version, self.timeout = version, timeout * SLOW
 
     def connect(self):
         if self.connection is None:
@@ -272,7 +274,7 @@ def new_id():
 
 def patiently(question, seconds=30):
     """Asks again while the answer is "not now" (9xxx), as contract section 5 tells a client to."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * SLOW
     while True:
         try:
             return question()

@@ -18,10 +18,10 @@ import unittest
 
 import messages
 import nhjc
+from nhjc import SLOW
 
 SOURCE = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 BUILD = os.environ.get('NHJC_BUILD') or os.path.join(SOURCE, 'build')
-SLOW = 10 if os.environ.get('NHJC_SANITIZER') else 1  # deadlines stretch under sanitizers; answers do not change
 sys.path.insert(0, os.path.join(SOURCE, 'test', 'oracle'))
 
 
@@ -45,6 +45,16 @@ def run(*command, check=True, env=None, stdin=None, timeout=300):
     return done
 
 
+def guard(folder):
+    """A guardian who takes the stack down when this process ends without doing so. The descriptor keeps it waiting."""
+    end, ours = os.pipe()
+    last = 'sh "$1" down "$2" --purge; rm -rf "$2"' if os.environ.get('NHJC_KEEP') != '1' else 'sh "$1" down "$2"'
+    subprocess.run(['setsid', '-f', 'sh', os.path.join(SOURCE, 'test', 'lib', 'guard.sh'), folder, 'sh', '-c', last, 'sh',
+                    os.path.join(SOURCE, 'etc', 'stack.sh'), folder], stdin=end, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    os.close(end)
+    return ours
+
+
 class Platform:
     """One of the two platforms of a stack: province or upper."""
 
@@ -55,6 +65,7 @@ class Platform:
         self.pki = stack.env['NHJC_UPPER_PKI'] if upper else stack.env['NHJC_PKI']
         self.pg = {name: stack.env[name.replace('PG', 'PGUPPER') if upper else name] for name in ('PGHOST', 'PGPORT', 'PGDATABASE')}
         self.pg['PGUSER'] = stack.env['PGUSER']
+        self.killed = False  # by the test, and not started again
 
     def ctl(self, *words, **more):
         return run(os.path.join(BUILD, 'bin', 'nhjcctl'), '-c', self.conf, *words, env=self.stack.env, **more)
@@ -80,6 +91,8 @@ class Platform:
     def process(self, verb):
         """stop-server, kill-server (SIGKILL, as a power cut would), start-server, stop-db, kill-db, start-db."""
         self.stack.script(verb, *(['upper'] if self.upper else []))
+        if verb.endswith('-server'):
+            self.killed = verb == 'kill-server'
 
     def kill(self):
         self.process('kill-server')
@@ -89,6 +102,15 @@ class Platform:
 
     def start(self):
         self.process('start-server')
+
+    def ended_badly(self):
+        """What is wrong with the way the stopped server ended; '' when it came to the end of its own."""
+        if self.killed:
+            return ''
+        with open(os.path.join(os.path.dirname(self.conf), 'log'), errors='replace') as file:
+            lines = file.readlines()
+        ends = [line for line in lines if ' app started ' in line or ' app stopped ' in line]
+        return '' if ends and ' app stopped ' in ends[-1] else '%s: the server did not come to its end:\n%s' % (self.conf, ''.join(lines[-20:]))
 
     def rolled_up(self, seconds=60):
         """Waits until no rollup mark is left."""
@@ -105,6 +127,8 @@ class Stack:
         self.dir = tempfile.mkdtemp(prefix='nhjc-it-')
         os.chmod(self.dir, 0o755)
         os.mkdir(os.path.join(self.dir, 'spool'))
+        self.guard = guard(self.dir)
+        self.province = self.upper = None
         self.env = dict(os.environ, NHJC_BUILD=BUILD)
         if options:
             self.env['NHJC_STACK_OPTIONS'] = options.format(folder=self.dir)
@@ -116,7 +140,8 @@ class Stack:
             self.script('up', *(['--upper'] if upper else []))
             self.env = self.read_env()
             self.province = Platform(self, False)
-            self.upper = Platform(self, True) if upper else None
+            if upper:
+                self.upper = Platform(self, True)
         except BaseException:
             try:
                 self.down()
@@ -133,11 +158,12 @@ class Stack:
 
     def down(self):
         done = run('sh', os.path.join(SOURCE, 'etc', 'stack.sh'), 'down', self.dir, check=False, env=self.env)
-        reports = self.reports()
+        reports = self.reports() + ''.join(platform.ended_badly() for platform in self.platforms())
         wrong = messages.complaints(self.answers) if os.path.isdir(self.answers) else []
         if os.environ.get('NHJC_KEEP') != '1':
             run('sh', os.path.join(SOURCE, 'etc', 'stack.sh'), 'down', self.dir, '--purge', check=False, env=self.env)
             shutil.rmtree(self.dir, ignore_errors=True)
+        os.close(self.guard)
         if wrong:
             raise AssertionError('answers that break the schemas:\n%s' % '\n'.join(wrong[:40]))
         if reports or done.returncode != 0:

@@ -30,12 +30,21 @@ stop() {
 trap stop EXIT
 trap 'exit 129' INT TERM HUP
 
+# kill -9 of this script lets nothing survive either: nobody but the script itself holds the pipe's other end.
+mkfifo "$dir/life"
+exec 9<>"$dir/life"
+# shellcheck disable=SC2016 # $1 is the guardian's
+setsid -f sh "$(dirname "$0")/guard.sh" "$dir" sh -c '
+    postmaster=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$postmaster"
+    while [ -e "$1/data/postmaster.pid" ] && [ -d "/proc/$postmaster" ]; do sleep 0.1; done
+    rm -rf "$1"' sh "$dir" <"$dir/life" >/dev/null 2>&1 9>&-
+
 chmod 755 "$dir" # whoever runs the command must reach the socket
-as "$bin/initdb" -D "$dir/data" -U nhjc -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$dir/initdb.log" 2>&1 ||
+as "$bin/initdb" -D "$dir/data" -U nhjc -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$dir/initdb.log" 2>&1 9>&- ||
     { cat "$dir/initdb.log" >&2; exit 1; }
 as "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -s -w -t 60 start -o \
     "-k $dir -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60 \
-     -c shared_buffers=64MB ${NHJC_PG_SET:-}" || { cat "$dir/log" >&2; exit 1; }
+     -c shared_buffers=64MB ${NHJC_PG_SET:-}" 9>&- || { cat "$dir/log" >&2; exit 1; }
 export PGHOST="$dir" PGPORT=5432 PGUSER=nhjc PGDATABASE=nhjc
 "$bin/createdb" -E UTF8 nhjc
-"$@"
+"$@" 9>&-
