@@ -114,7 +114,7 @@ class Backup(HaCase):
         self.province.rolled_up()
         then, expected = self.province.sql('SELECT clock_timestamp()')[0][0], self.province.sql(FRAMES)[0][0]
         rolled = self.province.sql('SELECT sum(total[1]) FROM rollup_day')[0][0]
-        time.sleep(1)
+        wait(lambda: self.province.sql("SELECT clock_timestamp() > timestamptz '%s' + interval '1 s'" % then) == [['t']], 10, what='the next second')
         self.upload(device, '2024-03-03')
         self.province.sql('TRUNCATE rollup_month, rollup_day')  # the accident
         self.province.sql('SELECT pg_switch_wal()')

@@ -103,12 +103,15 @@ class Platform:
     def start(self):
         self.process('start-server')
 
+    def log(self):
+        with open(os.path.join(os.path.dirname(self.conf), 'log'), errors='replace') as file:
+            return file.read()
+
     def ended_badly(self):
         """What is wrong with the way the stopped server ended; '' when it came to the end of its own."""
         if self.killed:
             return ''
-        with open(os.path.join(os.path.dirname(self.conf), 'log'), errors='replace') as file:
-            lines = file.readlines()
+        lines = self.log().splitlines(True)
         ends = [line for line in lines if ' app started ' in line or ' app stopped ' in line]
         return '' if ends and ' app stopped ' in ends[-1] else '%s: the server did not come to its end:\n%s' % (self.conf, ''.join(lines[-20:]))
 

@@ -505,7 +505,11 @@ END_TEST
 
 static void *cancel_soon(void *arg)
 {
-    usleep(200000);
+    struct db *watcher = open_db();
+    while (NUMBER(watcher, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0) {
+        usleep(5000);
+    }
+    db_close(&watcher);
     db_cancel(arg);
     return NULL;
 }
@@ -515,7 +519,7 @@ START_TEST(another_thread_can_cancel_a_statement)
     struct db *db = open_db();
     pthread_t thread;
     ck_assert_int_eq(pthread_create(&thread, NULL, cancel_soon, db), 0);
-    struct result r = db_exec(db, "SELECT pg_sleep(15)");
+    struct result r = db_exec(db, "SELECT pg_sleep(600)");
     ck_assert_str_eq(db_sqlstate(db), "57014");
     ck_assert(!result_ok(r));
     pthread_join(thread, NULL);

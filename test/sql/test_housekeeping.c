@@ -88,7 +88,11 @@ START_TEST(a_notice_reloads_the_unit_it_names_and_no_other)
 {
     struct scene s = begin();
     EVENTUALLY(NUMBER(s.db, LISTENERS) == 1);
-    usleep(2 * 250000); /* past the reload that every start does */
+    /* every start reloads all, once: the second change is seen by its notice, so that is over by then */
+    OK(db_exec(s.db, "UPDATE unit SET state = 'suspended' WHERE code = 'U2'; NOTIFY nhjc_registry, 'U2'"));
+    EVENTUALLY(state_of(&s, "U2") == UNIT_SUSPENDED);
+    OK(db_exec(s.db, "UPDATE unit SET state = 'accepted' WHERE code = 'U2'; NOTIFY nhjc_registry, 'U2'"));
+    EVENTUALLY(state_of(&s, "U2") == UNIT_ACCEPTED);
     OK(db_exec(s.db, "UPDATE unit SET state = 'suspended'; NOTIFY nhjc_registry, 'U2'"));
     EVENTUALLY(state_of(&s, "U2") == UNIT_SUSPENDED);
     ck_assert_int_eq(state_of(&s, "U1"), UNIT_ACCEPTED);
@@ -152,11 +156,9 @@ START_TEST(a_flood_of_refusals_neither_waits_nor_grows_without_bound)
     struct scene s = begin();
     EVENTUALLY(NUMBER(s.db, LISTENERS) == 1);
     OK(db_exec(s.db, "BEGIN; LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE"));
-    int64_t before = clock_monotonic();
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 5000; i++) { /* one that waited for the table would wait for ever */
         housekeeping_refused(1101, "unknown_ca", "203.0.113.7:1", "", s.h);
     }
-    ck_assert_int_lt(clock_monotonic() - before, INT64_C(1000000000));
     OK(db_exec(s.db, "COMMIT"));
     housekeeping_stop(&s.h);
     int64_t written = NUMBER(s.db, "SELECT count(*) FROM audit_log");

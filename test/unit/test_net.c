@@ -775,7 +775,9 @@ START_TEST(five_hundred_silent_sockets_do_not_delay_a_known_client)
 {
     enum { SILENT = 500 };
     struct fixture f;
-    fixture_up(&f);
+    fixture_prepare(&f);
+    f.config.limits.handshake_ms = 600000; /* none of them goes before the client is served */
+    fixture_start(&f);
     int fds[SILENT];
     for (int i = 0; i < SILENT; i++) {
         fds[i] = client_socket(&f);
@@ -783,12 +785,12 @@ START_TEST(five_hundred_silent_sockets_do_not_delay_a_known_client)
             ENSURE(send(fds[i], "\x16\x03\x01\x02\x00\x01", 6, 0) == 6);
         }
     }
-    int64_t start = clock_monotonic();
     struct client c = client_open(&f, "client", 0);
     client_expect(&c, GET_ECHO, 200, "GET /echo? ");
-    ck_assert_int_lt((clock_monotonic() - start) / 1000000, 1000);
     client_free(&c);
     for (int i = 0; i < SILENT; i++) {
+        char byte;
+        ENSURE(recv(fds[i], &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN);
         close(fds[i]);
     }
     fixture_down(&f);
@@ -803,16 +805,14 @@ START_TEST(a_handshake_that_does_not_end_is_cut)
     fixture_start(&f);
     long long before = metric_read("nhjc_tls_refused_total{reason=\"timeout\"}");
     int fd = client_socket(&f);
-    int64_t ms = socket_until_closed(fd, 5000);
-    ck_assert_int_ge(ms, 190);
-    ck_assert_int_lt(ms, 2000);
+    ck_assert_int_ge(socket_until_closed(fd, 30000), 190);
     close(fd);
     ck_assert_int_eq(metric_read("nhjc_tls_refused_total{reason=\"timeout\"}"), before + 1);
     fixture_down(&f);
 }
 END_TEST
 
-/* Sends the text's bytes one by one, 20 ms apart, until an answer comes. */
+/* Sends the text's bytes one by one, 20 ms apart, until an answer comes, which must be before the text's end. */
 static int64_t drip(struct client *c, const char *text)
 {
     int64_t start = clock_monotonic();
@@ -823,6 +823,7 @@ static int64_t drip(struct client *c, const char *text)
             break;
         }
     }
+    ck_assert(*text);
     return (clock_monotonic() - start) / 1000000;
 }
 
@@ -834,9 +835,7 @@ START_TEST(a_header_that_drips_is_cut)
     fixture_start(&f);
     struct client c = client_open(&f, "client", 0);
     char *text = mem_printf("GET / HTTP/1.1\r\nHost: a\r\nX: %0400d", 0);
-    int64_t ms = drip(&c, text);
-    ck_assert_int_ge(ms, 390);
-    ck_assert_int_lt(ms, 3000);
+    ck_assert_int_ge(drip(&c, text), 390);
     client_expect(&c, "", 408, "408 header_timeout\n");
     client_expect_close(&c);
     mem_free(text);
@@ -854,9 +853,7 @@ START_TEST(a_body_that_drips_is_cut_whatever_length_it_promised)
     struct client c = client_open(&f, "client", 0);
     char *text = mem_printf("%0400d", 0);
     client_send(&c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
-    int64_t ms = drip(&c, text);
-    ck_assert_int_ge(ms, 390);
-    ck_assert_int_lt(ms, 3000);
+    ck_assert_int_ge(drip(&c, text), 390);
     client_expect(&c, "", 408, "408 body_timeout\n");
     client_expect_close(&c);
     mem_free(text);
@@ -1128,10 +1125,18 @@ START_TEST(several_loops_serve_several_clients_at_once)
 }
 END_TEST
 
-static void *release_later(void *arg)
+/* Lets the worker go on when nobody new is let in any more, which is when the drain has begun. */
+static void *release_when_draining(void *arg)
 {
-    usleep(200000);
-    fixture_release(arg);
+    struct fixture *f = arg;
+    for (bool open = true; open; usleep(5000)) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)f->port)};
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        open = connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+        close(fd);
+    }
+    fixture_release(f);
     return NULL;
 }
 
@@ -1144,10 +1149,8 @@ START_TEST(a_drained_server_answers_what_it_has_in_hand_and_ends_the_rest)
     client_send(&busy, GET_HOLD);
     fixture_wait_held(&f);
     pthread_t later;
-    ck_assert_int_eq(pthread_create(&later, NULL, release_later, &f), 0);
-    int64_t start = clock_monotonic();
-    net_drain(f.server, 10000);
-    ck_assert_int_lt((clock_monotonic() - start) / 1000000, 8000);
+    ck_assert_int_eq(pthread_create(&later, NULL, release_when_draining, &f), 0);
+    net_drain(f.server, 600000); /* far beyond this test's time: the last answer ends it */
     pthread_join(later, NULL);
     struct answer a = client_read_answer(&busy, false);
     ck_assert_int_eq(a.status, 200);
@@ -1169,9 +1172,7 @@ START_TEST(a_drain_ends_at_its_deadline)
     struct client c = client_open(&f, "client", 0);
     client_send(&c, GET_HOLD);
     fixture_wait_held(&f);
-    int64_t start = clock_monotonic();
-    net_drain(f.server, 100);
-    ck_assert_int_lt((clock_monotonic() - start) / 1000000, 5000);
+    net_drain(f.server, 100); /* comes back although the worker holds the request */
     struct answer a = client_read_answer(&c, false);
     ck_assert_int_eq(a.status, 0);
     client_free(&c);

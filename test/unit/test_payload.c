@@ -515,19 +515,11 @@ START_TEST(depth_is_bounded)
 }
 END_TEST
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* Attribute floods take libxml2 2.9.14 time quadratic in their number: minutes for these. */
+/* Attribute floods take libxml2 2.9.14 time quadratic in their number: these would take minutes and end with the time
+ * limit of a test. */
 static void expect_quick_refusal(const struct buf *b, int code, int64_t line, const char *name)
 {
-    double start = seconds();
     expect_refusal(b->data, b->len, EITHER, code, line, name);
-    ck_assert_msg(seconds() - start < 5, "%s took %.1f s", name, seconds() - start);
 }
 
 static void append_attributes(struct buf *b, int n)
@@ -577,12 +569,9 @@ START_TEST(a_flood_behind_an_earlier_error_costs_no_time_either)
         buf_append_str(&b, "<data");
         append_attributes(&b, 500000);
         buf_append_str(&b, "/>--> ]]> ?>" TAIL);
-        struct reading_of r;
-        double start = seconds();
-        r = read_with(b.data, b.len, EITHER, &PAYLOAD_LIMITS_DEFAULT);
+        struct reading_of r = read_with(b.data, b.len, EITHER, &PAYLOAD_LIMITS_DEFAULT);
         ck_assert_msg(!result_ok(r.result), "%s", BEFORE[i]);
         ck_assert_int_eq(r.findings.at[0].line, 2);
-        ck_assert_msg(seconds() - start < 5, "%s took %.1f s", BEFORE[i], seconds() - start);
         done(&r);
         buf_free(&b);
     }
