@@ -97,8 +97,8 @@ def disturb(stack, dice, seconds):
         what = dice.choice(['server', 'server', 'database'] + (['upper'] if stack.with_upper else []))
         platform = stack.upper if what == 'upper' else stack.province
         if what == 'database':
-            stack.script('kill-db', 'province')
-            stack.script('start-db', 'province')
+            stack.province.process('kill-db')
+            stack.province.process('start-db')
         else:
             platform.kill()
             platform.start()

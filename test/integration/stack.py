@@ -7,6 +7,7 @@
 NHJC_BUILD chooses the build folder (sanitizer builds run the same tests). NHJC_KEEP=1 keeps the stack's folder.
 Nothing here sleeps and hopes: wait() polls a question until a deadline and says what it saw last.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -114,6 +115,25 @@ class Platform:
         lines = self.log().splitlines(True)
         ends = [line for line in lines if ' app started ' in line or ' app stopped ' in line]
         return '' if ends and ' app stopped ' in ends[-1] else '%s: the server did not come to its end:\n%s' % (self.conf, ''.join(lines[-20:]))
+
+    # -- uploads stopped half way
+
+    def waits_for(self, table, granted=False):
+        """Somebody has (granted) or waits for a lock on the table that keeps writers out, or is kept out himself."""
+        return self.number("SELECT count(*) FROM pg_locks WHERE relation = '%s'::regclass AND %s" % (table, "mode = 'ExclusiveLock' AND granted" if granted else 'NOT granted'))
+
+    @contextlib.contextmanager
+    def held(self, table):
+        """While it lasts no transaction of the server gets beyond its first line into this table."""
+        holder = subprocess.Popen(['psql', '-XAtq'], env=dict(self.stack.env, **self.pg), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            holder.stdin.write('BEGIN; LOCK TABLE %s IN EXCLUSIVE MODE;\n' % table)
+            holder.stdin.flush()
+            wait(lambda: self.waits_for(table, True), 30, what='the lock')
+            yield
+        finally:
+            holder.kill()
+            holder.communicate()
 
     def rolled_up(self, seconds=60):
         """Waits until no rollup mark is left."""

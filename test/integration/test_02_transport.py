@@ -119,7 +119,7 @@ class Http(StackCase):
                     b'POST /services/access HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'):
             raw = self.raw().send(bad)
             status, _, body = raw.answer()
-            self.assertIn(status, (400, 413), bad)
+            self.assertEqual(status, 400, bad)
             self.assertNotIn(b'Envelope', body)
             self.assertTrue(raw.closed(), bad)
 

@@ -93,13 +93,11 @@ class Whole(StackCase):
     def test_a_gzip_bomb_is_2106(self):
         self.refused(self.plain.replace(b'uploadDate', b' ' * (70 << 20) + b'uploadDate'), 2106, encoding='gzip')
 
-    def test_too_deep_and_too_many_attributes_are_2106_or_2103(self):
+    def test_too_deep_is_2103_at_the_first_wrong_element_and_too_many_attributes_are_2106(self):
         deep = b'<energyData xmlns="urn:nhjc:data:v1">' + b'<a>' * 100
-        answer = self.device.send(deep)
-        self.assertIn(answer.get('responseCode'), ('2103', '2106'))
+        self.refused(deep, 2103, 1)
         wide = self.plain.replace(b'<data ', b'<data ' + b' '.join(b'a%d="1"' % i for i in range(200)) + b' ', 1)
-        answer = self.device.send(wide)
-        self.assertIn(answer.get('responseCode'), ('2103', '2106'))
+        self.refused(wide, 2106, 2)
 
     def test_gzip_is_taken(self):
         answer = self.device.send(self.plain, encoding='gzip')
@@ -165,7 +163,7 @@ class Records(StackCase):
 
     def test_a_segment_that_does_not_exist_is_3104(self):
         answer = self.device.configure([SUM, nhjc.collect_item('0000000099330010', 'sum', '类别不存在', period=900)])
-        self.assertIn(answer.get('responseCode'), ('3104', '3101'), answer.get('responseMessage'))
+        self.code(answer, 3104)
         self.finding(answer, 3104, 4)
 
     def test_what_is_not_a_plain_decimal_is_3201(self):
@@ -253,16 +251,16 @@ class Records(StackCase):
         self.assertEqual(answer.get('findingsTruncated'), 'true')
         self.assertEqual(len(answer.all('finding')), 1000)
 
-    def test_an_empty_message_is_accepted_or_refused_by_schema(self):
-        answer = self.device.upload([])
-        self.assertIn(answer.get('responseCode'), ('0', '2103'))
+    def test_an_empty_message_is_accepted(self):
+        self.counts(self.code(self.device.upload([]), 0), 0)
 
     def test_the_first_accepted_instant_in_any_form(self):
         for i, date in enumerate(('2009-12-31T16:00:00Z', '2010-01-01T00:00:00+08:00', '20100101000000')):
             answer = self.device.upload([nhjc.reading(FACTOR, date, '3')])
             self.counts(answer, 1, **({'unchanged': 1} if i else {'stored': 1}))
-        answer = self.device.upload([nhjc.reading(FACTOR, '2009-12-31T15:59:59Z', '3')])
-        self.assertIn(answer.all('finding')[0].get('code'), ('3301', '3303'))
+        answer = self.device.upload([nhjc.reading(FACTOR, date, '3') for date in ('2009-12-31T15:45:00Z', '2009-12-31T15:59:59Z')])
+        self.finding(answer, 3303, 2)
+        self.finding(answer, 3301, 3)
 
     def test_as_many_records_as_allowed_and_one_more(self):
         device = self.stack.device(55, [dict(SUM, period=60)])
@@ -271,7 +269,7 @@ class Records(StackCase):
         lines = [line % (begin + timedelta(minutes=i)).strftime('%Y-%m-%d %H:%M:%S').encode() for i in range(200001)]
         head, tail = nhjc.data(device.enterprise, device.id, []).split(b'\n\n')
         answer = device.send(head + b'\n' + b'\n'.join(lines) + b'\n' + tail, encoding='gzip')
-        self.assertIn(answer.get('responseCode'), ('2106', '2103'), answer.get('responseMessage'))
+        self.code(answer, 2106)
         answer = device.send(head + b'\n' + b'\n'.join(lines[:-1]) + b'\n' + tail, encoding='gzip')
         self.counts(answer, 200000, stored=200000)
         self.province.rolled_up()

@@ -59,19 +59,11 @@ class Simulated(StackCase):
     def transaction_held(self, process, table):
         """The run's next upload has come as far as this table in its transaction, and no further."""
         process.send_signal(signal.SIGSTOP)
-        holder = subprocess.Popen(['psql', '-XAtq'], env=dict(self.stack.env, **self.province.pg), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        try:
-            holder.stdin.write('BEGIN; LOCK TABLE %s IN EXCLUSIVE MODE;\n' % table)
-            holder.stdin.flush()
-            lock = "SELECT count(*) FROM pg_locks WHERE relation = '%s'::regclass AND %%s" % table
-            wait(lambda: self.province.number(lock % "mode = 'ExclusiveLock' AND granted"), 30, what='the lock')
+        with self.province.held(table):
             process.send_signal(signal.SIGCONT)
-            wait(lambda: process.poll() is not None or self.province.number(lock % 'NOT granted'), 30, what='an upload to get there')
-            self.assertIsNone(process.poll(), 'the run ended before the kill: %s' % (process.poll(),))
+            wait(lambda: process.poll() is not None or self.province.waits_for(table), 30, what='an upload to get there')
+            self.assertIsNone(process.poll(), 'the run ended before the kill')
             yield
-        finally:
-            holder.kill()
-            holder.communicate()
 
     def kill_in_the_middle(self, number, kill, start, tables):
         """Each time in the middle of a transaction; the simulator meets what is missing before it is started again."""

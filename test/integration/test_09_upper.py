@@ -2,6 +2,7 @@
 import json
 import os
 import subprocess
+import threading
 
 import nhjc
 from stack import StackCase, main, run, wait
@@ -147,16 +148,19 @@ class Forwarded(StackCase):
         code = self.stack.enterprise(207)
         process = subprocess.Popen(self.stack.simulator(code, '--csv', csv, '--per-upload', 24), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True, env=self.stack.env)
+        kills = 0
         try:
             while process.poll() is None:
                 self.above.kill()
                 self.above.start()
+                kills += 1
             out, err = process.communicate(timeout=300)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
         self.assertEqual(process.returncode, 0, err[-2000:])
+        self.assertGreater(kills, 0)
         self.assertTrue(json.loads(out)['complete'])
         self.province.rolled_up()
         self.forwarded()
@@ -211,9 +215,9 @@ class Exchange(StackCase):
         content = b'<enterpriseConfigSet xmlns="urn:nhjc:config:v1">' + b''.join(documents) + b'</enterpriseConfigSet>'
         return self.client.call('exchange', 'UploadEnterprises', ('messageId', message_id or nhjc.new_id()), ('platformCode', code), ('content', content))
 
-    def upload(self, blocks, code='430000', message_id=None):
+    def upload(self, blocks, code='430000', message_id=None, client=None):
         plain = ('<energyDataSet xmlns="urn:nhjc:data:v1" platformCode="%s" uploadDate="2018-01-01 00:00:00">' % code).encode() + b''.join(blocks) + b'</energyDataSet>'
-        return self.client.call('exchange', 'UploadData', ('messageId', message_id or nhjc.new_id()), ('platformCode', code), ('regVersion', '1'), ('dicVersion', '1'),
+        return (client or self.client).call('exchange', 'UploadData', ('messageId', message_id or nhjc.new_id()), ('platformCode', code), ('regVersion', '1'), ('dicVersion', '1'),
                                 *nhjc.sealed(plain))
 
     def test_a_platform_registers_sends_enterprises_and_data(self):
@@ -231,6 +235,56 @@ class Exchange(StackCase):
         self.assertEqual(self.upload(blocks, message_id=message_id).get('duplicate'), 'true')
         rows = nhjc.query_rows(self.above.client(), [one, two], 'minute', '2018-01-01 00:00:00', '2018-01-02 00:00:00')
         self.assertEqual([(r.get('enterpriseCode'), r.get('value')) for r in rows], [(c, v) for c in sorted((one, two)) for v in ('1', '3')])
+
+    def test_opposite_orders_at_once_do_not_deadlock_and_count_exactly(self):
+        """Each message holds the same two enterprises, half of them the other way round; every slot is fought over."""
+        self.register()
+        pair = [nhjc.uscc(306, '91430100'), nhjc.uscc(307, '91430100')]
+        self.code(self.configure(*(nhjc.config(code, BASIC, region='430100') for code in pair)), 0)
+        senders, rounds, slots_each = 6, 8, 20
+        answers, wrong = [], []
+
+        def send(n):
+            client = self.above.client('430000')
+            for i in range(rounds):
+                values = ['%d.5' % (n * rounds + i)] * slots_each
+                blocks = [nhjc.data(code, '', readings(POWER, '2018-05-01 00:00', values)).replace(b' deviceId=""', b'') for code in (pair if n % 2 else pair[::-1])]
+                try:
+                    answers.append(self.upload(blocks, client=client))
+                except Exception as error:  # told below
+                    wrong.append(error)
+        threads = [threading.Thread(target=send, args=(n,)) for n in range(senders)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+        for answer in answers:
+            self.code(answer, 0)
+        sums = [sum(answer.number('records' + name) for answer in answers) for name in ('Stored', 'Corrected', 'Unchanged', 'Received')]
+        every = senders * rounds * 2 * slots_each
+        self.assertEqual(sums, [2 * slots_each, every - 2 * slots_each, 0, every])
+        self.above.rolled_up()
+        for code in pair:
+            rows = nhjc.query_rows(self.above.client(), [code], 'minute', '2018-05-01 00:00:00', '2018-05-02 00:00:00', [POWER])
+            self.assertEqual((len(rows), len({row.get('value') for row in rows})), (slots_each, 1), 'one message must have won everywhere')
+            self.above.verified('--enterprise', code)
+
+    def test_versions_base_data_and_heartbeat_are_answered(self):
+        registered, me = self.register(), ('platformCode', '430000')
+        versions = self.code(self.client.call('exchange', 'CheckVersion', me), 0)
+        self.assertEqual([versions.get(name) for name in ('regVersion', 'dicVersion')], [registered.get(name) for name in ('regVersion', 'dicVersion')])
+        everything = self.code(self.client.call('exchange', 'DownloadBaseData', me), 0)
+        self.assertEqual(everything.get('dicVersion'), versions.get('dicVersion'))
+        names = [table.get('name') for table in everything.all('table')]
+        self.assertGreater(len(names), 3)
+        one = self.code(self.client.call('exchange', 'DownloadBaseData', me, ('table', names[1])), 0)
+        self.assertEqual([table.get('name') for table in one.all('table')], names[1:2])
+        self.assertEqual(len(one.find('table').all('entry')), len(everything.all('table')[1].all('entry')))
+        beat = self.client.call('exchange', 'Heartbeat', me, ('platformTime', '2018-01-01 00:00:00'), ('pendingUploads', 7), ('oldestPending', '2018-01-01 00:00:00'))
+        self.code(beat, 0)
+        for operation, *more in (('CheckVersion',), ('DownloadBaseData',), ('Heartbeat', ('platformTime', '2018-01-01 00:00:00'), ('pendingUploads', 0))):
+            self.fault(1103, self.client.call, 'exchange', operation, ('platformCode', '420000'), *more)
 
     def test_enterprises_outside_the_region_are_1103(self):
         self.register()

@@ -309,11 +309,12 @@ class Encrypted(StackCase):
         self.assertRegex(device.registration.get('secretKey'), '^[0-9a-f]{32}$')
         plain = nhjc.data(device.enterprise, device.id, readings(POWER, '2018-01-01 00:00', ['1']))
         for cipher in ('SM4-CBC', 'AES-256-CBC', 'AES-256-GCM'):
-            for content in (os.urandom(160), b'', plain[:7]):
+            for content in (os.urandom(160), os.urandom(159), b'', plain[:7]):
                 fields = [(name, {'encryption': cipher, 'content': content}.get(name, value)) for name, value in device.fields(plain)]
                 answer = device.client.call('access', 'UploadData', *fields)
-                self.assertIn(answer.get('responseCode'), ('2104', '2105'))
-                if cipher == 'AES-256-GCM':
+                if len(content) == 160 and cipher != 'AES-256-GCM':  # one of 256 looks like the end of a text
+                    self.assertIn(answer.get('responseCode'), ('2104', '2105'))
+                else:
                     self.code(answer, 2105)
 
     def test_the_key_stands_in_no_log(self):

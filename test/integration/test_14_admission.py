@@ -62,9 +62,10 @@ class Steps(AdmissionCase):
         self.assertEqual(self.state(code), 'testing')
         self.assertIn('no configuration', self.step('trial', code, refused=True))
         self.code(device.configure(BASIC), 0)
-        self.step('trial', code, '--from', '2026-01-01')
+        begin = (datetime.utcnow() + timedelta(hours=8) - timedelta(days=40)).strftime('%Y-%m-%d')
+        self.step('trial', code, '--from', begin)
         days = self.province.sql("SELECT extract(day FROM trial_until - trial_from)::int, trial_from FROM unit WHERE code = '%s'" % code)[0]
-        self.assertEqual((days[0], days[1][:10]), ('15', '2026-01-01'))
+        self.assertEqual((days[0], days[1][:10]), ('15', begin))
         refusal = self.step('accept', code, refused=True)
         self.assertIn('conformity', refusal)
         self.assertEqual(self.state(code), 'trial')

@@ -23,7 +23,7 @@ class Rate(StackCase):
                 served += 1
         told = self.fault(1106, ask, status=429)
         self.assertEqual(told.headers['Retry-After'], re.search(r'in (\d+) s', told.text).group(1))
-        self.assertTrue(10 <= served <= 25, served)
+        self.assertGreaterEqual(served, 10)
         other = self.stack.device(91, BASIC)
         self.code(other.upload(readings(POWER, '2018-01-01 00:00', ['1'])), 0)
         self.assertTrue(self.province.number("SELECT count(*) FROM upload_refused WHERE code = 1106 AND sender_code = '%s'"

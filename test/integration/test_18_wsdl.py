@@ -110,8 +110,10 @@ class Messages(StackCase):
     """One answer of every operation and of every kind of refusal, in both SOAP versions; the recorder holds all of them against the
     schemas, and this test shows what it says when one is wrong."""
     SPAN = [('from', '2018-01-01 00:00:00'), ('to', '2018-02-01 00:00:00')]
-    SERVED = ('Register', 'CheckVersion', 'DownloadBaseData', 'DownloadEnterprise', 'UploadConfig', 'UploadData', 'QueryUploads', 'Heartbeat',
-              'QueryEnterprises', 'QueryData', 'RegisterPlatform')
+    SERVED = {'access': ('Register', 'CheckVersion', 'DownloadBaseData', 'DownloadEnterprise', 'UploadConfig', 'UploadData', 'QueryUploads',
+                         'Heartbeat', 'ReportCommand'),
+              'exchange': ('RegisterPlatform', 'CheckVersion', 'DownloadBaseData', 'UploadEnterprises', 'UploadData', 'Heartbeat'),
+              'query': ('QueryEnterprises', 'QueryData', 'QueryStatistics', 'QueryQuality', 'QueryUploads')}
 
     def answers(self, version):
         """The responses and faults of one version, by operation."""
@@ -132,6 +134,7 @@ class Messages(StackCase):
             (device.client, 'access', 'UploadData', device.fields(plain, digest='0' * 64)),
             (device.client, 'access', 'QueryUploads', [me] + self.SPAN),
             (device.client, 'access', 'Heartbeat', [me, ('deviceTime', device.registration.get('platformTime'))]),
+            (device.client, 'access', 'ReportCommand', [me, ('commandId', self.command(device)), ('result', 'DONE')]),
             (device.client, 'access', 'ReportCommand', [me, ('commandId', 'none'), ('result', 'DONE')]),
             (device.client, 'access', 'NoSuchOperation', []),
             (device.client, 'access', 'Register', [('enterpriseCode', nhjc.uscc(1801)), ('regionCode', '420100'), ('deviceSerial', 'x')]),
@@ -147,12 +150,20 @@ class Messages(StackCase):
             (lower, 'exchange', 'Heartbeat', [('platformCode', '420100'), ('platformTime', '2024-01-01 00:00:00'), ('pendingUploads', 0)]),
             (lower, 'exchange', 'UploadEnterprises', [('messageId', nhjc.new_id()), ('platformCode', '420100'),
                                                       ('content', b'<enterpriseConfigSet xmlns="urn:nhjc:config:v1"/>')]),
+            (lower, 'exchange', 'UploadData', [('messageId', nhjc.new_id()), ('platformCode', '420100'), ('regVersion', '1'), ('dicVersion', '1')] + nhjc.sealed(
+                b'<energyDataSet xmlns="urn:nhjc:data:v1" platformCode="420100" uploadDate="2018-01-01 00:00:00"/>')),
         ] + [(device.client, 'access', name, [('deviceId', '0' * 32)]) for name in ('CheckVersion', 'DownloadEnterprise', 'DownloadBaseData')] + [
             (device.client, 'access', 'QueryUploads', [('deviceId', '0' * 32)] + self.SPAN),
             (device.client, 'access', 'Heartbeat', [('deviceId', '0' * 32), ('deviceTime', '2024-01-01 00:00:00')])]
         for client, service, name, fields in calls:
             body = nhjc.envelope(nhjc.operation(service, name, fields), version)
             yield service, name, client.post(service, body, name, version)
+
+    def command(self, device):
+        """A command that was given to the device and waits for its result."""
+        number = self.province.ctl('command', 'add', device.enterprise, 'RELOAD_BASE_DATA').stdout.split()[0]
+        device.client.call('access', 'Heartbeat', ('deviceId', device.id), ('deviceTime', device.registration.get('platformTime')))
+        return number
 
     def lower(self):
         if not os.path.exists(self.province.certificate('420100')[0]):
@@ -166,13 +177,14 @@ class Messages(StackCase):
             for service, name, (status, headers, data) in self.answers(version):
                 recorder.keep(service, data)
                 try:
-                    served.add((version, nhjc.read_answer(status, headers, data).name))
+                    served.add((version, service, nhjc.read_answer(status, headers, data).name))
                 except nhjc.Fault as fault:
                     faults.add((version, fault.code))
         self.assertEqual(messages.complaints(folder), [])
         for version in ('1.1', '1.2'):
             self.assertTrue({(version, code) for code in (1103, 2112)} <= faults)
-            self.assertTrue({(version, name + 'Response') for name in self.SERVED} <= served)
+            self.assertEqual({(version, service, name + 'Response') for service, names in self.SERVED.items() for name in names} -
+                             served, set())
 
     def test_what_breaks_the_schema_is_noticed(self):
         folder = os.path.join(self.stack.dir, 'spoiled')
