@@ -50,6 +50,9 @@ static struct result inflate_member(struct inflating *in)
         if (status == Z_STREAM_END) {
             return RESULT_OK;
         }
+        if (status == Z_MEM_ERROR) { /* not the sender's fault */
+            return result_error(ERR_INTERNAL, 0, "zlib has no memory");
+        }
         if (status != Z_OK || (in->z.avail_in == 0 && in->z.avail_out > 0)) {
             return result_error(ERR_SENDER, 2106, "gzip data is %s", in->z.avail_in ? "damaged" : "cut off");
         }

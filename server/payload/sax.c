@@ -10,8 +10,15 @@
 #define POOL_BYTES 32768
 #define XSI_URI "http://www.w3.org/2001/XMLSchema-instance"
 
+static void *allocate(size_t size)
+{
+    return mem_grow(NULL, size);
+}
+
+/* Without memory the library would call the document broken, and the sender would throw it away: end as mem.h does. */
 void payload_init(void)
 {
+    xmlMemSetup(mem_free, allocate, mem_grow, mem_strdup);
     xmlInitParser();
 }
 
