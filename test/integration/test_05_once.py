@@ -1,4 +1,7 @@
 """Acknowledged once: repeats, at once from two connections, other content, corrections."""
+import collections
+import random
+import sys
 import threading
 
 import nhjc
@@ -104,6 +107,66 @@ class Repeats(StackCase):
             winner = answers.index([a for a in answers if a.get('responseCode') == '0'][0])
             rows = nhjc.query_rows(self.province.client(), [self.device.enterprise], 'minute', '2018-04-%02d 00:00:00' % day, '2018-04-%02d 00:01:00' % day, [POWER])
             self.assertEqual([row.get('value') for row in rows], [('1', '2')[winner]])
+
+    def test_random_messages_each_from_two_senders_at_once_are_counted_once(self):
+        """Shared keys, repeated ids, partial refusals; the log of corrections leads from every first value to the last."""
+        device = self.stack.device(64, BASIC)
+        seed = random.SystemRandom().randrange(10 ** 9)
+        print('seed', seed, file=sys.stderr, flush=True)
+        dice, at = random.Random(seed), slots('2018-06-01 00:00', 40)
+        messages = []
+        for n in range(30):
+            records = [nhjc.reading(dice.choice((POWER, FACTOR)), dice.choice(at), dice.choice(('x', '1', '2', str(n), '%d.5' % n)))
+                       for _ in range(dice.choice((1, 5, 40)))]
+            messages.append(('random-%d' % n, records))
+        orders = [dice.sample(messages, len(messages)) for _ in range(4)]  # two pairs of senders with the same half each
+        answers, wrong = {message_id: [] for message_id, _ in messages}, []
+
+        def send(part):
+            client = self.province.client(device.enterprise)
+            try:
+                for message_id, records in part:
+                    answers[message_id].append(device.upload(records, message_id, client=client))
+            except Exception as error:  # told below
+                wrong.append(error)
+        half = {message_id for message_id, _ in messages[:15]}
+        threads = [threading.Thread(target=send, args=([m for m in order if (m[0] in half) == bool(n % 2)],)) for n, order in enumerate(orders)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+        for pair in answers.values():
+            self.assertEqual(sorted(a.get('duplicate') for a in pair), ['false', 'true'])
+            self.same_answer(*pair)
+        firsts = [a for pair in answers.values() for a in pair if a.get('duplicate') == 'false']
+        sums = {name: sum(a.number('records' + name) for a in firsts) for name in ('Received', 'Stored', 'Corrected', 'Unchanged', 'Rejected')}
+        good = [(r['dataCode'], r['statDate'], r['dataValue']) for _, records in messages for r in records if r['dataValue'] != 'x']
+        keys = {key[:2] for key in good}
+        self.assertEqual((sums['Received'], sums['Rejected'], sums['Stored']), (sum(len(r) for _, r in messages), sums['Received'] - len(good), len(keys)))
+        self.assertEqual(sums['Stored'] + sums['Corrected'] + sums['Unchanged'], len(good))
+        self.chained(device, keys, good, sums['Corrected'])
+        self.province.rolled_up()
+        self.province.verified('--enterprise', device.enterprise)
+
+    def chained(self, device, keys, good, corrected):
+        """Each correction took away what was there: put on end, they lead from one first value to what is stored."""
+        rows = nhjc.query_rows(self.province.client(), [device.enterprise], 'minute', '2018-06-01 00:00:00', '2018-06-02 00:00:00')
+        stored = {(row.get('dataCode'), row.get('statDate')): row.get('value') for row in rows}
+        self.assertEqual(set(stored), keys)
+        self.assertFalse([key for key, value in stored.items() if key + (value,) not in good])
+        log = self.province.sql("SELECT i.data_code, to_char(c.ts AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD HH24:MI:SS'), old_value, new_value FROM correction c "
+                                "JOIN unit u ON u.id = c.unit_id JOIN collect_item i ON i.unit_id = c.unit_id AND i.slot = c.slot "
+                                "WHERE u.code = '%s'" % device.enterprise)
+        self.assertEqual(len(log), corrected)
+        for key in keys:
+            steps = [line[2:] for line in log if tuple(line[:2]) == key]
+            balance = collections.Counter(int(new) for _, new in steps)
+            balance.subtract(collections.Counter(int(old) for old, _ in steps))
+            left = {value: count for value, count in balance.items() if count}
+            self.assertIn(sorted(left.values()), ([], [-1, 1]), '%s %s' % (key, steps))
+            if left:
+                self.assertEqual(left.get(int(float(stored[key]) * 10 ** 6)), 1, '%s %s' % (key, steps))
 
     def test_months_that_nobody_had_yet_are_made_for_many_at_once(self):
         """History on demand: every message needs other partitions, in another order."""
