@@ -3,7 +3,7 @@
 
 -- group_by: region, industry, energyType, enterprise. region, industry: prefixes, '' for all; energy: 4 digits of base data,
 -- or 6 with the class; '': all. [since, until) holds whole periods of the granularity. compare: none, yoy, pop.
--- The key of a region or industry is the next level below the one asked for.
+-- The key of a region or industry is the next level below the one asked for; below a municipality the districts.
 CREATE OR REPLACE FUNCTION energy_statistics(group_by text, region text, industry text, energy text, granularity text,
     since timestamptz, until timestamptz, compare text, most bigint)
 RETURNS TABLE (key text, name text, stat_date timestamptz, value numeric, unit text, tce numeric, co2 numeric, compare_tce numeric)
@@ -14,6 +14,8 @@ DECLARE
     source text := 'unit_consumption_month';
     amount text := 'NULL::numeric, NULL::text, NULL::text, sum(e.tce), sum(e.co2)';
     energy_filter text := '';
+    -- 市辖区, 县 of municipalities; counties directly under a province or autonomous region: no city between (GB/T 2260)
+    WITHOUT_CITY constant text[] := '{1101,1102,1201,1202,3101,3102,5001,5002,4190,4290,4690,6590}';
     unit_key text;
     part_key text := 's.key';
     row_key text := 'a.key';
@@ -27,12 +29,17 @@ BEGIN
         source := 'unit_energy_month';
         amount := 'sum(e.quantity), min(e.measure), max(e.measure), sum(e.tce), sum(e.co2)';
     END IF;
-    IF energy <> '' THEN
-        energy_filter := energy_filter || CASE WHEN length(energy) = 6 THEN format(' AND e.energy = %L', energy)
-                         ELSE format(' AND e.energy IN (%L, %L)', '01' || energy, '02' || energy) END;
+    IF energy <> '' THEN -- with its kinds: they are counted where it is not (sql/README.md)
+        energy_filter := energy_filter || format(' AND e.energy = ANY (%L)', CASE WHEN length(energy) = 6 THEN ARRAY[energy]
+            ELSE (WITH RECURSIVE kind AS (SELECT energy_statistics.energy AS code UNION
+                      SELECT b.code FROM kind k JOIN base_data b ON b.list = 'energy_type' AND b.parent_code = k.code)
+                  SELECT array_agg(c.class || k.code) FROM kind k CROSS JOIN (VALUES ('01'), ('02')) c (class)) END);
     END IF;
     unit_key := CASE group_by
-        WHEN 'region' THEN format('rpad(left(u.region_code, %s), 6, ''0'')', least(length(region) + 2, 6))
+        WHEN 'region' THEN CASE WHEN length(region) = 2 -- what no city holds stands beside the cities, itself
+            THEN format('CASE WHEN left(u.region_code, 4) = ANY (%L) THEN u.region_code ELSE rpad(left(u.region_code, 4), 6, ''0'') END',
+                        WITHOUT_CITY)
+            ELSE format('rpad(left(u.region_code, %s), 6, ''0'')', least(length(region) + 2, 6)) END
         WHEN 'industry' THEN format('left(u.industry_code, CASE WHEN u.industry_code ~ ''^[A-Z]'' THEN %s ELSE %s END)',
             CASE length(industry) WHEN 0 THEN 1 WHEN 1 THEN 3 ELSE length(industry) + 1 END, greatest(length(industry) + 1, 2))
         ELSE 'u.code' END;

@@ -392,6 +392,69 @@ START_TEST(verify_finds_and_repairs_months_and_own_coefficients)
 }
 END_TEST
 
+#define STATISTICS(group, region, energy, per, since, until, compare)                                                  \
+    "SELECT string_agg(concat_ws(' ', key, stat_date::date, trim_scale(tce), compare_tce), '|' ORDER BY stat_date, "   \
+    "key)"                                                                                                             \
+    " FROM energy_statistics('" group "', '" region "', '', '" energy "', '" per "', '" since "', '" until             \
+    "', '" compare "', 100)"
+
+START_TEST(districts_and_counties_without_a_city_stand_beside_the_cities)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(u, '2024-03-01 10:00', 5, 10000 * u) FROM generate_series(1, 2) u"));
+    roll_up(db);
+    OK(db_exec(db, "UPDATE unit SET region_code = CASE id WHEN 1 THEN '110105' ELSE '110108' END"));
+    TEXT_IS(db, "110000 2024-03-01 3.687", STATISTICS("region", "", "", "month", "2024-03-01", "2024-04-01", "none"));
+    TEXT_IS(db, "110105 2024-03-01 1.229|110108 2024-03-01 2.458",
+            STATISTICS("region", "11", "", "month", "2024-03-01", "2024-04-01", "none"));
+    TEXT_IS(db, "110105 2024-03-01 1.229|110108 2024-03-01 2.458",
+            STATISTICS("region", "1101", "", "month", "2024-03-01", "2024-04-01", "none"));
+    OK(db_exec(db, "UPDATE unit SET region_code = CASE id WHEN 1 THEN '420106' ELSE '429004' END"));
+    TEXT_IS(db, "420000 2024-03-01 3.687", STATISTICS("region", "", "", "month", "2024-03-01", "2024-04-01", "none"));
+    TEXT_IS(db, "420100 2024-03-01 1.229|429004 2024-03-01 2.458",
+            STATISTICS("region", "42", "", "month", "2024-03-01", "2024-04-01", "none"));
+    TEXT_IS(db, "420106 2024-03-01 1.229",
+            STATISTICS("region", "4201", "", "month", "2024-03-01", "2024-04-01", "none"));
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(an_energy_asked_for_holds_its_kinds)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 3, 100), put(1, '2024-03-01 10:00', 5, 10000),"
+                   " put(2, '2024-03-01 10:00', 7, 10)"));
+    roll_up(db);
+    TEXT_IS(db, "0100 2024-03-01 7.143|0104 2024-03-01 71.43",
+            STATISTICS("energyType", "", "0100", "month", "2024-03-01", "2024-04-01", "none"));
+    TEXT_IS(db, "420000 2024-03-01 78.573",
+            STATISTICS("region", "", "0100", "day", "2024-03-01", "2024-03-02", "none"));
+    TEXT_IS(db, "420000 2024-03-01 71.43", STATISTICS("region", "", "0104", "day", "2024-03-01", "2024-03-02", "none"));
+    TEXT_IS(db, "420000 2024-03-01 71.43",
+            STATISTICS("region", "", "010104", "month", "2024-03-01", "2024-04-01", "none"));
+    db_close(&db);
+}
+END_TEST
+
+/* 29 February has no day a year before; the 28th and 1 March have theirs, and nothing is compared twice. */
+START_TEST(a_year_before_29_february_is_nothing)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT partition_ensure('reading', m) FROM (VALUES (timestamptz '2023-02-01'), ('2023-03-01'), ('2024-02-01'),"
+                   " ('2025-02-01')) v (m);"
+                   "SELECT put(1, ts + interval '10 hours', 5, 10000) FROM unnest(ARRAY['2023-02-28', '2023-03-01', "
+                   "'2024-02-28', '2024-02-29', '2024-03-01', '2025-02-28']::timestamptz[]) ts"));
+    roll_up(db);
+    TEXT_IS(db, "420000 2024-02-28 1.229 1.229|420000 2024-02-29 1.229|420000 2024-03-01 1.229 1.229",
+            STATISTICS("region", "", "", "day", "2024-02-28", "2024-03-02", "yoy"));
+    TEXT_IS(db, "420000 2025-02-28 1.229 1.229",
+            STATISTICS("region", "", "", "day", "2025-02-28", "2025-03-01", "yoy"));
+    TEXT_IS(db, "420000 2024-02-01 2.458 1.229",
+            STATISTICS("region", "", "", "month", "2024-02-01", "2024-03-01", "yoy"));
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(an_account_goes_with_its_last_reading)
 {
     struct db *db = open_db();
@@ -456,6 +519,8 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             a_changed_coefficient_of_base_data_marks_the_days_it_covers,
             an_import_of_coefficients_or_roles_changes_the_accounts,
             a_changed_coefficient_reaches_days_whose_readings_have_expired, verify_finds_and_repairs_accounts,
-            verify_finds_and_repairs_months_and_own_coefficients, an_account_goes_with_its_last_reading,
+            verify_finds_and_repairs_months_and_own_coefficients,
+            districts_and_counties_without_a_city_stand_beside_the_cities, an_energy_asked_for_holds_its_kinds,
+            a_year_before_29_february_is_nothing, an_account_goes_with_its_last_reading,
             intensity_is_standard_coal_per_product_and_per_value,
             only_periods_that_were_over_and_had_a_value_are_restated)
