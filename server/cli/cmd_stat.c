@@ -1,4 +1,6 @@
-/* stat: who consumes most; restated: which past figures changed. */
+/* stat: who consumes most; stat intensity: standard coal per product and per value; restated: which past figures
+ * changed.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +101,66 @@ static int cmd_stat(struct cli *cli, const struct args *args)
     return result_ok(r) ? EXIT_DONE : cli_failed(r);
 }
 
+/* ---- stat intensity ---- */
+
+static const struct db_stmt INTENSITY = {
+    "cli_intensity",
+    "SELECT i.ts, i.kind, i.code, i.name, i.quantity, i.measure, i.tce, i.tce_per_unit FROM unit u LEFT "
+    "JOIN LATERAL unit_intensity(u.id, $2, $3) i ON true WHERE u.code = $1 ORDER BY i.ts, i.kind, i.code"};
+
+static const struct table_column INTENSITY_COLUMNS[] = {
+    {"month", "月份 MONTH", false},      {"kind", "类别 KIND", false},         {"code", "代码 CODE", false},
+    {"name", "名称 NAME", false},        {"quantity", "数量 QTY", true},       {"unit", "单位 UNIT", false},
+    {"tce", "综合能源消费量 TCE", true}, {"tcePerUnit", "单耗 TCE/UNIT", true}};
+
+static void print_intensity(const struct db_rows *rows, const struct args *args)
+{
+    struct table *t = table_new(INTENSITY_COLUMNS, ARRAY_LEN(INTENSITY_COLUMNS));
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        if (db_is_null(rows, i, 0))
+            continue; /* the enterprise has no figures */
+        table_time(t, db_get_time(rows, i, 0));
+        table_text(t, strcmp(db_get_text(rows, i, 1), "product") == 0 ? "产品 product" : "产值 value");
+        table_text(t, db_get_text(rows, i, 2));
+        table_text(t, db_get_text(rows, i, 3));
+        put_decimal(t, true, db_get_numeric(rows, i, 4));
+        table_text(t, db_get_text(rows, i, 5));
+        put_decimal(t, true, db_get_numeric(rows, i, 6));
+        put_decimal(t, true, db_get_numeric(rows, i, 7));
+    }
+    cli_list(&t, args);
+}
+
+static RESULT ask_intensity(struct cli *cli, const char *code, int64_t from, int64_t to, struct db_rows **rows)
+{
+    struct db_params p;
+    TRY(cli_db(cli));
+    db_params_init(&p);
+    db_bind_text(&p, code);
+    db_bind_time(&p, from);
+    db_bind_time(&p, to);
+    struct result r = db_query(cli->db, &INTENSITY, &p, rows);
+    db_params_free(&p);
+    if (result_ok(r) && db_rows_count(*rows) == 0)
+        return result_error(ERR_NOT_FOUND, 0, "没有这个企业 / no such enterprise: %s", code);
+    return r;
+}
+
+static int cmd_intensity(struct cli *cli, const struct args *args)
+{
+    int64_t from = 0, to = 0, year = period_start(GRAN_YEAR, clock_now());
+    struct db_rows *rows = NULL;
+    struct result r = args_time(args, "from", period_start(GRAN_YEAR, year - 1), &from);
+    r = result_ok(r) ? args_time(args, "to", period_next(GRAN_YEAR, year), &to) : r;
+    if (!result_ok(r))
+        return cli_wrong_usage(r);
+    r = ask_intensity(cli, args->words[0], from, to, &rows);
+    if (result_ok(r))
+        print_intensity(rows, args);
+    db_rows_free(&rows);
+    return result_ok(r) ? EXIT_DONE : cli_failed(r);
+}
+
 /* ---- restated ---- */
 
 static const struct db_stmt RESTATED = {
@@ -175,6 +237,9 @@ static const struct arg_spec STAT_ARGS[] = {
     {"to", "TIME", "止（不含） / to, exclusive", false},
     {"top", "N", "每时段前 N 名 / the first N of each period (20)", false},
     JSON_ARG};
+static const struct arg_spec INTENSITY_ARGS[] = {{"from", "TIME", "起 / from (last year)", false},
+                                                 {"to", "TIME", "止（不含） / to, exclusive (end of this year)", false},
+                                                 JSON_ARG};
 static const struct arg_spec RESTATED_ARGS[] = {{"enterprise", "CODE", "只看该企业 / only this enterprise", false},
                                                 {"from", "TIME", "重述时间起 / restated from", false},
                                                 {"to", "TIME", "重述时间止（不含） / restated before", false},
@@ -182,6 +247,14 @@ static const struct arg_spec RESTATED_ARGS[] = {{"enterprise", "CODE", "只看�
                                                 JSON_ARG};
 
 static const struct command COMMANDS[] = {
+    {.words = "stat intensity", /* before stat: the first that matches is taken */
+     .run = cmd_intensity,
+     .usage = "ENTERPRISE [--from T] [--to T]",
+     .zh = "单位产品和单位产值综合能耗，按月",
+     .en = "standard coal per unit of product and of output value, by month",
+     COMMAND_ARGS(INTENSITY_ARGS),
+     .min_words = 1,
+     .max_words = 1},
     {.words = "stat",
      .run = cmd_stat,
      .usage = "[--by GROUP] [--per PERIOD] [--compare WHAT] [--region CODE] [--from T] [--to T] [--top N]",

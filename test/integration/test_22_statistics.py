@@ -75,6 +75,21 @@ class Statistics(StackCase):
         self.assertEqual([(r['rank'], r['key'], r['tce'], r['ratio']) for r in rows],
                          [(1, self.first.enterprise, 25.578, 0.316215), (2, self.second.enterprise, 6.145, None)])
 
+    def test_standard_coal_per_product_and_value(self):
+        product, value = '0000000004010030', '0000000009000180'
+        device = self.stack.device(193, ITEMS + [nhjc.collect_item(product, 'sum', '水泥', period=86400, unit='t'),
+                                                 nhjc.collect_item(value, 'sum', '产值', stat_type=2, unit='万元')])
+        device.upload(readings(COAL, '2015-05-05 00:00', ['10']) + readings(product, '2015-05-05 00:00', ['300'])
+                      + [nhjc.reading(value, '2015-05-01 00:00:00', '50', statType=2)])
+        self.province.rolled_up()
+        ask = ('stat', 'intensity', device.enterprise, '--from', '2015-01', '--to', '2016-01')
+        rows = json.loads(self.province.ctl(*ask, '--json').stdout)
+        self.assertEqual([(r['month'], r['kind'], r['name'], r['quantity'], r['unit'], r['tce'], r['tcePerUnit']) for r in rows],
+                         [('2015-05-01 00:00:00', '产品 product', '水泥', 300, 't', 7.143, 0.02381),
+                          ('2015-05-01 00:00:00', '产值 value', '产值', 50, '万元', 7.143, 0.14286)])
+        self.assertIn('单耗', self.province.ctl(*ask).stdout)
+        self.assertIn('no such enterprise', self.province.ctl('stat', 'intensity', '91420100MA0000000X', check=False).stderr)
+
     def test_a_corrected_past_is_restated_with_its_upload(self):
         device = self.stack.device(192, ITEMS)
         device.upload(readings(COAL, '2016-05-05 00:00', ['10']))
