@@ -1,8 +1,11 @@
 """Random histories against the oracle, to the last digit, in all granularities.
 
 Missing slots, any order of arrival, duplicates, corrections of value and validity, suspect values, register rollover and
-reset, month and year ends, leap days, reported values, changed periods and aggregations. A case is one item's history.
-NHJC_CASES: how many (default 36); NHJC_SEED: repeats a run; both are printed.
+reset, month and year ends, leap days, reported values, standard coal and CO2 with the enterprise's own coefficients that
+come and change, changed periods, aggregations and moduli. A case is one item's history.
+
+NHJC_CASES: how many (default 36); NHJC_SEED: repeats a run; both are printed. Thousands, in an hour or two, by one command:
+    NHJC_CASES=3000 python3 test/integration/test_17_random_years.py
 """
 import os
 import random
@@ -18,9 +21,39 @@ import oracle
 CASES = int(os.environ.get('NHJC_CASES', '36'))
 SEED = int(os.environ.get('NHJC_SEED') or random.SystemRandom().randrange(10 ** 9))
 PER_DEVICE = 12
+MODULI = (None, '1000', '100000', '999999.999999')
 PERIODS = (60, 300, 900, 900, 900, 1800, 3600, 7200, 21600, 86400)
 EDGES = ('2012-02-27', '2015-12-30', '2016-02-27', '2019-12-29', '2020-02-28', '2023-03-30', '2024-02-28', '2024-12-30', '2010-01-01')
-FIELDS = ('statDate', 'value', 'min', 'max', 'avg', 'count', 'expected', 'completeness', 'source')
+FIELDS = ('statDate', 'value', 'min', 'max', 'avg', 'count', 'expected', 'completeness', 'source', 'tce', 'co2')
+DAWN = datetime(2010, 1, 1)
+
+# class and energy -> item's unit, in units of the table, tce and tCO2 per unit of the table (GB/T 2589, GB/T 32151, grid factors)
+ENERGIES = {
+    '023300': ('kWh', Decimal('0.0001'), Decimal('1.229'), [(DAWN, '6.101'), (datetime(2021, 1, 1), '5.81'), (datetime(2022, 1, 1), '5.703')]),
+    '010104': ('kg', Decimal('0.001'), Decimal('0.7143'), [(DAWN, '1.74175')]),
+    '011500': ('m3', Decimal('0.0001'), Decimal('12.15'), [(DAWN, '21.62189')]),
+    '021900': ('t', Decimal(1), Decimal('1.4714'), [(DAWN, '2.92506')]),
+}
+
+
+class Own:
+    """An enterprise's own coefficient of an energy, reported for days: the last of them that is valid holds until the next."""
+
+    def __init__(self, dice, energy):
+        self.dice, self.days = dice, {}
+        self.code = '00000000%02d%s80' % (int(energy[:2]) + 4, energy[2:])
+
+    def item(self):
+        return nhjc.collect_item(self.code, 'mean', '折标系数', stat_type=1)
+
+    def record(self):
+        day = datetime.strptime(self.dice.choice(EDGES), '%Y-%m-%d') + timedelta(days=self.dice.randint(0, 12))
+        value, valid = '%.*f' % (self.dice.randint(1, 6), 0.2 + self.dice.random()), self.dice.random() > 0.2
+        self.days[day] = Decimal(value) if valid else None
+        return nhjc.reading(self.code, day, value, statType=1, valid='true' if valid else 'false')
+
+    def valid(self):
+        return sorted((day, value) for day, value in self.days.items() if value)
 
 
 class Case:
@@ -28,10 +61,13 @@ class Case:
 
     def __init__(self, dice, number):
         self.dice = dice
-        self.code = '00000000%02d%04d%02d' % (10, 100 * (1 + number // 50) + number % 50, 80)
-        self.aggregation = dice.choice(('sum', 'sum', 'mean', 'counter', 'counter'))
+        self.energy = sorted(ENERGIES)[number // 3] if number % 3 == 0 else None
+        self.own = Own(dice, self.energy) if self.energy else None
+        self.code = '00000000%s60' % self.energy if self.energy else '0000000010%04d80' % (100 * (1 + number // 50) + number % 50)
+        self.unit = ENERGIES[self.energy][0] if self.energy else ''
+        self.aggregation = dice.choice(('sum', 'sum', 'counter') if self.energy else ('sum', 'sum', 'mean', 'counter', 'counter'))
         self.period = dice.choice(PERIODS)
-        self.counter_max = dice.choice((None, '1000', '100000', '999999.999999')) if self.aggregation == 'counter' else None
+        self.counter_max = dice.choice(MODULI) if self.aggregation == 'counter' else None
         self.reported_kinds = dice.sample((1, 2, 3), dice.randint(0, 2)) if self.aggregation != 'counter' else []
         self.accepted, self.reported = [], {1: [], 2: [], 3: []}
         self.begin = datetime.strptime(dice.choice(EDGES), '%Y-%m-%d') + timedelta(seconds=self.period * dice.randint(0, 86400 // self.period))
@@ -39,9 +75,11 @@ class Case:
 
     def items(self):
         more = {'counterMax': self.counter_max} if self.counter_max and self.aggregation == 'counter' else {}
-        yield nhjc.collect_item(self.code, self.aggregation, 'x', period=self.period, **more)
+        yield nhjc.collect_item(self.code, self.aggregation, 'x', period=self.period, unit=self.unit, **more)
         for kind in self.reported_kinds:
-            yield nhjc.collect_item(self.code, self.aggregation, 'x', stat_type=kind)
+            yield nhjc.collect_item(self.code, self.aggregation, 'x', stat_type=kind, unit=self.unit)
+        if self.own:
+            yield self.own.item()
 
     def number(self):
         digits = self.dice.randint(0, 6)
@@ -91,17 +129,24 @@ class Case:
         (self.accepted if kind == 0 else self.reported[kind]).append(oracle.Reading(ts, value, valid))
 
     def change(self):
-        """A new period or aggregation applies to the whole history."""
+        """A new period, aggregation or modulus applies to the whole history."""
         self.period = self.dice.choice([p for p in PERIODS if p != self.period])
-        if self.aggregation != 'counter':
-            self.aggregation = self.dice.choice(('sum', 'mean'))
+        self.aggregation = self.dice.choice(('sum', 'mean') if self.reported_kinds else ('sum', 'mean', 'counter'))
+        self.counter_max = self.dice.choice(MODULI) if self.aggregation == 'counter' else None
+
+    def item(self):
+        coal = carbon = ()
+        if self.energy:
+            _, ratio, tce, co2 = ENERGIES[self.energy]
+            coal = [(since, value * ratio) for since, value in [(DAWN, tce)] + self.own.valid()]
+            carbon = [(since, Decimal(value) * ratio) for since, value in co2]
+        return oracle.Item(self.code, self.aggregation, self.period, self.counter_max, coal=coal, carbon=carbon)
 
     def expected(self, granularity):
-        item = oracle.Item(self.code, self.aggregation, self.period, self.counter_max)
         kind = {'day': 1, 'month': 2, 'year': 3}.get(granularity)
-        reported = self.reported[kind] if kind else ()
-        return [[row.as_dict()[name] if name not in ('count', 'expected') else str(row.as_dict()[name]) for name in FIELDS]
-                for row in oracle.rows(item, self.accepted, granularity, reported=reported)]
+        made = oracle.rows(self.item(), self.accepted, granularity, reported=self.reported[kind] if kind else ())
+        fields = [row.with_coal() for row in made]
+        return [[row[name] if name not in ('count', 'expected') else str(row[name]) for name in FIELDS] for row in fields]
 
 
 class RandomYears(StackCase):
@@ -139,7 +184,20 @@ class RandomYears(StackCase):
             for case in cases:
                 self.same(seen.pop(case.code, []), case.expected(granularity),
                           'seed %d %s %s %s %s period %d' % (SEED, what, granularity, case.code, case.aggregation, case.period))
+            for case in cases:
+                if case.own:
+                    seen.pop(case.own.code, None)
             self.assertFalse(seen)
+        self.compare_accounts(device, cases, what)
+
+    def compare_accounts(self, device, cases, what):
+        """Every month's standard coal, exact: each day with its own coefficient."""
+        rows = self.province.sql("SELECT e.energy, to_char(e.ts AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD'), trim_scale(e.tce)"
+                                 " FROM unit_energy_month e JOIN unit u ON u.id = e.unit_id WHERE u.code = '%s'" % device.enterprise)
+        seen = {(energy, month): Decimal(tce) for energy, month, tce in rows}
+        wanted = {(case.energy, month.strftime('%Y-%m-%d')): tce for case in cases if case.energy
+                  for month, tce in oracle.month_coal(case.item(), case.accepted).items()}
+        self.assertEqual(seen, wanted, 'seed %d %s accounts' % (SEED, what))
 
     def test_every_row_equals_the_oracles(self):
         print('cases %d seed %d' % (CASES, SEED), file=sys.stderr, flush=True)
@@ -147,8 +205,13 @@ class RandomYears(StackCase):
         while done < CASES:
             cases = [Case(dice, n) for n in range(min(PER_DEVICE, CASES - done))]
             device = self.stack.device(200 + done, [item for case in cases for item in case.items()])
+            energies = [case for case in cases if case.own]
+            device.upload([case.own.record() for case in energies if dice.random() < 0.7])
             self.upload(device, cases, dice)
+            device.upload([case.own.record() for case in energies])
             self.compare(device, cases, 'after the uploads')
+            for _ in range(dice.randint(1, 4)):
+                device.upload([case.own.record() for case in energies])
             for case in dice.sample(cases, len(cases) // 3):
                 case.change()
             self.code(device.configure([item for case in cases for item in case.items()]), 0)

@@ -32,12 +32,24 @@ def ratio(numerator, denominator):
 
 
 class Item:
-    """One collect item: what its readings mean."""
+    """One collect item: what its readings mean. coal, carbon: [(first day, coefficient or None)], tce and tCO2 per unit of
+    the item, each until the next; nothing before the first."""
 
-    def __init__(self, code, aggregation='sum', period=900, counter_max=None, name='', unit=''):
+    def __init__(self, code, aggregation='sum', period=900, counter_max=None, name='', unit='', coal=(), carbon=()):
         self.code, self.aggregation, self.period = code, aggregation, period
         self.counter_max = None if counter_max is None else Decimal(counter_max)
         self.name, self.unit = name, unit
+        self.coal, self.carbon = sorted(coal), sorted(carbon)
+
+
+def valid_on(coefficients, day):
+    """The last that began by then."""
+    return next((value for since, value in reversed(coefficients) if since <= day), None)
+
+
+def times(quantity, coefficient):
+    """Exact; None where either is missing."""
+    return None if quantity is None or coefficient is None else WIDE.multiply(quantity, coefficient)
 
 
 class Reading:
@@ -50,17 +62,28 @@ class Reading:
 
 
 class Row:
-    __slots__ = ('start', 'value', 'min', 'max', 'avg', 'count', 'expected', 'completeness', 'source')
+    __slots__ = ('start', 'value', 'min', 'max', 'avg', 'count', 'expected', 'completeness', 'source', 'tce', 'co2')
 
     def __init__(self, start, value, low, high, avg, count, expected, source='computed'):
         self.start, self.value, self.min, self.max, self.avg = start, value, low, high, avg
         self.count, self.expected, self.source = count, expected, source
         self.completeness = min(Decimal(1), ratio(count, expected)) if expected else Decimal(0)  # 0..1, also after a period grew
+        self.tce = self.co2 = None
+
+    def account(self, item):
+        """With the coefficients valid at the period's beginning."""
+        for name, coefficients in (('tce', item.coal), ('co2', item.carbon)):
+            exact = times(self.value, valid_on(coefficients, self.start))
+            setattr(self, name, None if exact is None else round6(exact))
+        return self
 
     def as_dict(self):
         return {'statDate': self.start.strftime('%Y-%m-%d %H:%M:%S'), 'value': plain(self.value), 'min': plain(self.min),
                 'max': plain(self.max), 'avg': plain(self.avg), 'count': self.count, 'expected': self.expected,
                 'completeness': plain(self.completeness), 'source': self.source}
+
+    def with_coal(self):
+        return dict(self.as_dict(), tce=plain(self.tce), co2=plain(self.co2))
 
 
 def plain(number):
@@ -172,8 +195,27 @@ def rows(item, readings, granularity, begin=None, end=None, reported=()):
         if reading.valid and reading.ts not in present:
             made.append(Row(reading.ts, reading.value, None, None, None, 0,
                             expected(granularity, reading.ts, item.period), 'reported'))
+    for row in made:
+        if is_quantity(item, granularity, row):
+            row.account(item)
     return sorted((row for row in made if (begin is None or row.start >= begin) and (end is None or row.start < end)),
                   key=lambda row: row.start)
+
+
+def is_quantity(item, granularity, row):
+    """Means are none, nor are registers as they were read."""
+    return item.aggregation == 'sum' or (item.aggregation == 'counter' and granularity != 'minute' and row.source == 'computed')
+
+
+def month_coal(item, readings):
+    """{first of month: tce}, exact: the days' quantities, each with the coefficient of its day."""
+    months = {}
+    for row in rows(item, readings, 'day') if item.aggregation != 'mean' else ():
+        exact = times(row.value, valid_on(item.coal, row.start))
+        if exact is not None:
+            month = period_start('month', row.start)
+            months[month] = WIDE.add(months.get(month, Decimal(0)), exact)
+    return months
 
 
 # ---------------------------------------------------------------- CSV files as nhjc-sim takes them

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from oracle import Item, Reading, expected, period_next, period_start, plain, rows  # noqa: E402
+from oracle import Item, month_coal, Reading, expected, period_next, period_start, plain, rows  # noqa: E402
 
 
 def at(text):
@@ -106,6 +106,27 @@ class Counters(unittest.TestCase):
     def test_minute_rows_give_the_register(self):
         got = rows(Item('x', 'counter', 3600), series('2024-01-01 00:00', 60, ['100', '110']), 'minute')
         self.assertEqual([plain(row.value) for row in got], ['100', '110'])
+
+
+class Coal(unittest.TestCase):
+    ITEM = Item('x', 'sum', 3600, coal=[(at('2024-01-01 00:00'), Decimal('0.5')), (at('2024-01-02 00:00'), Decimal('0.0000005'))],
+                carbon=[(at('2024-01-02 00:00'), Decimal(2))])
+
+    def test_a_row_has_the_coefficient_of_its_beginning_rounded_once_to_even(self):
+        readings = series('2024-01-01 23:00', 60, ['1', '3'])
+        self.assertEqual([(plain(row.tce), plain(row.co2)) for row in rows(self.ITEM, readings, 'day')], [('0.5', None), ('0.000002', '6')])
+        self.assertEqual([plain(row.tce) for row in rows(self.ITEM, readings, 'month')], ['2'])
+
+    def test_a_months_account_is_the_exact_sum_of_its_days(self):
+        readings = series('2024-01-01 23:00', 60, ['1', '3'])
+        self.assertEqual(month_coal(self.ITEM, readings), {at('2024-01-01 00:00'): Decimal('0.5000015')})
+
+    def test_means_and_registers_are_no_quantities(self):
+        readings = series('2024-01-01 00:00', 60, ['1', '3'])
+        coal = [(at('2024-01-01 00:00'), Decimal(1))]
+        self.assertIsNone(rows(Item('x', 'mean', 3600, coal=coal), readings, 'day')[0].tce)
+        self.assertIsNone(rows(Item('x', 'counter', 3600, coal=coal), readings, 'minute')[0].tce)
+        self.assertEqual(plain(rows(Item('x', 'counter', 3600, coal=coal), readings, 'day')[0].tce), '2')
 
 
 class Reported(unittest.TestCase):

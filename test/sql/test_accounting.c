@@ -440,10 +440,12 @@ END_TEST
 START_TEST(a_year_before_29_february_is_nothing)
 {
     struct db *db = open_db();
-    OK(db_exec(db, "SELECT partition_ensure('reading', m) FROM (VALUES (timestamptz '2023-02-01'), ('2023-03-01'), ('2024-02-01'),"
-                   " ('2025-02-01')) v (m);"
-                   "SELECT put(1, ts + interval '10 hours', 5, 10000) FROM unnest(ARRAY['2023-02-28', '2023-03-01', "
-                   "'2024-02-28', '2024-02-29', '2024-03-01', '2025-02-28']::timestamptz[]) ts"));
+    OK(db_exec(
+        db,
+        "SELECT partition_ensure('reading', m) FROM (VALUES (timestamptz '2023-02-01'), ('2023-03-01'), ('2024-02-01'),"
+        " ('2025-02-01')) v (m);"
+        "SELECT put(1, ts + interval '10 hours', 5, 10000) FROM unnest(ARRAY['2023-02-28', '2023-03-01', "
+        "'2024-02-28', '2024-02-29', '2024-03-01', '2025-02-28']::timestamptz[]) ts"));
     roll_up(db);
     TEXT_IS(db, "420000 2024-02-28 1.229 1.229|420000 2024-02-29 1.229|420000 2024-03-01 1.229 1.229",
             STATISTICS("region", "", "", "day", "2024-02-28", "2024-03-02", "yoy"));
