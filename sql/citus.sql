@@ -24,6 +24,7 @@ SELECT create_distributed_table('command', 'unit_id', colocate_with => 'collect_
 SELECT create_distributed_table('reading_frame', 'unit_id', colocate_with => 'collect_item');
 SELECT create_distributed_table('reported_frame', 'unit_id', colocate_with => 'collect_item');
 SELECT create_distributed_table('register_base', 'unit_id', colocate_with => 'collect_item');
+SELECT create_distributed_table('meter_replacement', 'unit_id', colocate_with => 'collect_item');
 SELECT create_distributed_table('correction', 'unit_id', colocate_with => 'collect_item');
 SELECT create_distributed_table('rollup_mark', 'unit_id', colocate_with => 'collect_item');
 SELECT create_distributed_table('rollup_hour', 'unit_id', colocate_with => 'collect_item');

@@ -19,7 +19,7 @@ static const struct command_group *const GROUPS[] = {
     &SERVER_COMMANDS,    &DB_COMMANDS,      &ADMISSION_COMMANDS, &ENTERPRISE_COMMANDS, &SHOW_COMMANDS,
     &THRESHOLD_COMMANDS, &COMMAND_COMMANDS, &BASEDATA_COMMANDS,  &UPLOAD_COMMANDS,     &OUTBOX_COMMANDS,
     &ROLLUP_COMMANDS,    &PKI_COMMANDS,     &AUDIT_COMMANDS,     &CONFIG_COMMANDS,     &IMPORT_COMMANDS,
-    &STAT_COMMANDS,      &TRACE_COMMANDS,   &REPORT_COMMANDS,    &STORAGE_COMMANDS};
+    &STAT_COMMANDS,      &METER_COMMANDS,   &TRACE_COMMANDS,     &REPORT_COMMANDS,     &STORAGE_COMMANDS};
 
 /* How many elements of argv the command's words take, 0: they differ. */
 static int match(const char *words, int argc, char **argv)

@@ -38,7 +38,7 @@ struct command_group { /* one file per subject gives one group */
 extern const struct command_group DB_COMMANDS, ENTERPRISE_COMMANDS, UPLOAD_COMMANDS, OUTBOX_COMMANDS, ROLLUP_COMMANDS,
     PKI_COMMANDS, SERVER_COMMANDS, CONFIG_COMMANDS, AUDIT_COMMANDS, IMPORT_COMMANDS, REPORT_COMMANDS,
     ADMISSION_COMMANDS, SHOW_COMMANDS, THRESHOLD_COMMANDS, BASEDATA_COMMANDS, COMMAND_COMMANDS, TRACE_COMMANDS,
-    STORAGE_COMMANDS, STAT_COMMANDS;
+    STORAGE_COMMANDS, STAT_COMMANDS, METER_COMMANDS;
 
 /* The command whose words begin argv; *used: how many words. NULL: none. */
 const struct command *command_find(int argc, char **argv, int *used);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "validate/flags.h"
 
 bool item_is_coarse(const struct item *item)
@@ -59,6 +60,34 @@ static RESULT register_before(struct walk *w, const struct stored_frame *f, int 
     return RESULT_OK;
 }
 
+static bool add_step(int64_t before, int64_t now, const struct item *item, int64_t *used)
+{
+    int64_t difference = 0;
+    if (counter_difference(before, now, item->counter_max, &difference) == COUNTER_RESET)
+        return false;
+    *used += difference;
+    return true;
+}
+
+/* What the register says was used since the reading before. false: it was reset. */
+static bool used_since(const struct walk *w, const struct stored_frame *f, int i, const struct item *item,
+                       int64_t *used)
+{
+    const struct replacement_list *l = &w->c->replacements;
+    int64_t period = item->period * USEC_PER_SEC, before = w->last[i];
+    bool any = false;
+    *used = 0;
+    for (size_t n = 0; n < l->count; n++) {
+        const struct meter_replacement *r = &l->at[n];
+        bool between = r->at >= w->when[i] + period && r->at < f->ts + period;
+        if (!between || r->unit_id != f->unit_id || r->slot != f->page * PAGE_SLOTS + i)
+            continue;
+        any |= add_step(before, r->final_old, item, used);
+        before = r->first_new;
+    }
+    return add_step(before, f->value[i], item, used) || any;
+}
+
 static RESULT add_register(struct walk *w, const struct stored_frame *f, int i, const struct item *item,
                            struct cell *cell)
 {
@@ -67,8 +96,7 @@ static RESULT add_register(struct walk *w, const struct stored_frame *f, int i, 
         TRY(register_before(w, f, i));
         cell->counter = true;
     }
-    if (w->known[i] && counter_difference(w->last[i], f->value[i], item->counter_max, &difference) != COUNTER_RESET &&
-        cell)
+    if (cell && w->known[i] && used_since(w, f, i, item, &difference))
         cell_add(cell, difference);
     w->known[i] = true;
     w->when[i] = f->ts;

@@ -13,6 +13,7 @@ struct calc {
     struct arena *arena;
     struct unit **units; /* sorted by id, borrowed: what the slots mean */
     size_t unit_count;
+    struct replacement_list replacements; /* of these enterprises' meters, see below */
     /* The last valid register of a slot before ts, and when it was read. */
     struct result (*before)(void *arg, int32_t unit, int32_t slot, int64_t ts, bool *found, int64_t *when,
                             int64_t *value);
@@ -21,6 +22,11 @@ struct calc {
 
 const struct unit *calc_unit(const struct calc *c, int32_t unit_id); /* NULL: gone */
 bool item_is_coarse(const struct item *item);                        /* period over an hour */
+
+/* Replaced meters: a reading belongs to the new meter when its interval ends after the replacement. Between a reading
+ * of the old and one of the new, what was used is the old meter's last register less the reading before, and the
+ * reading after less the new one's first, each by the rule for differences (contract 6.9); credited as one difference.
+ */
 
 /* hours: rows for the hours in `wanted`; days: the coarse items' part of the days that hold them. frames sorted by
  * (unit, page, ts); ranges: the gapless stretches the frames were read for, sorted, so that a register knows where its

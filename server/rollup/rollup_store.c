@@ -17,6 +17,9 @@ static const struct db_stmt MARKS = {
     "WHERE unit_id = u ORDER BY hour DESC, id DESC LIMIT $2) m"};
 static const struct db_stmt VERSIONS = {
     "rollup.versions", "SELECT id, config_version, code, raw_from() FROM unit WHERE id = ANY ($1::integer[])"};
+static const struct db_stmt REPLACEMENTS = {"rollup.replacements",
+                                            "SELECT unit_id, slot, at, final_old, first_new FROM meter_replacement "
+                                            "WHERE unit_id = ANY ($1::integer[]) ORDER BY unit_id, slot, at"};
 static const struct db_stmt FRAMES = {
     "rollup.frames",
     "SELECT f.unit_id, f.page, f.ts, f.value, f.flag FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) "
@@ -127,6 +130,7 @@ static RESULT send_begin(struct rollup_store *s, const int32_t *units, size_t co
     db_params_reset(&s->params);
     db_bind_int4_array(&s->params, units, NULL, count);
     TRY(db_pipe_add(s->db, &VERSIONS, &s->params));
+    TRY(db_pipe_add(s->db, &REPLACEMENTS, &s->params));
     return db_pipe_sync(s->db);
 }
 
@@ -143,21 +147,41 @@ static RESULT read_marks(struct rollup_store *s, struct arena *a, struct mark_li
     return RESULT_OK;
 }
 
-static RESULT read_versions(struct rollup_store *s, struct arena *a, struct unit_version *versions, size_t *known)
+static RESULT read_versions(struct rollup_store *s, struct arena *a, struct slice_start *start)
 {
     struct db_rows *rows = NULL;
     TRY(db_pipe_next(s->db, &rows));
-    *known = db_rows_count(rows);
-    for (size_t i = 0; i < *known; i++)
-        versions[i] = (struct unit_version){(int32_t)db_get_int(rows, i, 0), (int32_t)db_get_int(rows, i, 1),
-                                            arena_strdup(a, db_get_text(rows, i, 2))};
-    s->raw_from = *known > 0 ? db_get_time(rows, 0, 3) : INT64_MIN;
+    start->known = db_rows_count(rows);
+    start->versions = arena_array(a, start->known + 1, sizeof *start->versions);
+    for (size_t i = 0; i < start->known; i++)
+        start->versions[i] = (struct unit_version){(int32_t)db_get_int(rows, i, 0), (int32_t)db_get_int(rows, i, 1),
+                                                   arena_strdup(a, db_get_text(rows, i, 2))};
+    s->raw_from = start->known > 0 ? db_get_time(rows, 0, 3) : INT64_MIN;
     db_rows_free(&rows);
     return RESULT_OK;
 }
 
+static void take_replacements(struct db_rows **rows, struct arena *a, struct replacement_list *out)
+{
+    for (size_t i = 0; i < db_rows_count(*rows); i++)
+        *ARENA_PUSH(a, out->at, out->count, out->cap) =
+            (struct meter_replacement){(int32_t)db_get_int(*rows, i, 0), (int32_t)db_get_int(*rows, i, 1),
+                                       db_get_time(*rows, i, 2), db_get_int(*rows, i, 3), db_get_int(*rows, i, 4)};
+    db_rows_free(rows);
+}
+
+static RESULT read_begin(struct rollup_store *s, struct arena *a, struct slice_start *start)
+{
+    struct db_rows *rows = NULL;
+    TRY(read_marks(s, a, &start->marks));
+    TRY(read_versions(s, a, start));
+    TRY(db_pipe_next(s->db, &rows));
+    take_replacements(&rows, a, &start->replacements);
+    return RESULT_OK;
+}
+
 RESULT rollup_store_begin(struct rollup_store *s, const int32_t *units, size_t count, int limit, struct arena *a,
-                          struct mark_list *marks, struct unit_version *versions, size_t *known)
+                          struct slice_start *start)
 {
     uint32_t oid = 0;
     TRY(db_type_oid(s->db, "rollup_in", &oid)); /* before a pipeline: inside one a question has no answer yet */
@@ -165,10 +189,18 @@ RESULT rollup_store_begin(struct rollup_store *s, const int32_t *units, size_t c
     TRY(db_pipe_begin(s->db));
     struct result r = send_begin(s, units, count, limit);
     if (result_ok(r))
-        r = read_marks(s, a, marks);
-    if (result_ok(r))
-        r = read_versions(s, a, versions, known);
+        r = read_begin(s, a, start);
     return end_pipe(s->db, r);
+}
+
+RESULT rollup_store_replacements(struct rollup_store *s, int32_t unit, struct arena *a, struct replacement_list *out)
+{
+    struct db_rows *rows = NULL;
+    db_params_reset(&s->params);
+    db_bind_int4_array(&s->params, &unit, NULL, 1);
+    TRY(db_query(s->db, &REPLACEMENTS, &s->params, &rows));
+    take_replacements(&rows, a, out);
+    return RESULT_OK;
 }
 
 RESULT rollup_store_raw_from(struct rollup_store *s)

@@ -23,6 +23,15 @@ struct mark_list {
     size_t count, cap;
 };
 
+struct meter_replacement { /* the old meter's last and the new one's first register */
+    int32_t unit_id, slot;
+    int64_t at, final_old, first_new;
+};
+struct replacement_list { /* sorted by (unit, slot, at) */
+    struct meter_replacement *at;
+    size_t count, cap;
+};
+
 struct range { /* [lo, hi) of one enterprise */
     int32_t unit_id;
     int64_t lo, hi;
@@ -40,11 +49,17 @@ struct unit_version {
     const char *code;
 };
 
+struct slice_start {
+    struct mark_list marks;
+    struct unit_version *versions; /* of the units that are there */
+    size_t known;
+    struct replacement_list replacements;
+};
 /* BEGIN, the rollup locks of the units (ascending), up to `limit` marks of each, newest hours first, and then the
- * configuration version that is in force: a mark is never worked off with an older one. versions: count entries;
- * *known of them filled. */
+ * configuration version and the meters' replacements that are in force: a mark is never worked off with older ones. */
 RESULT rollup_store_begin(struct rollup_store *s, const int32_t *units, size_t count, int limit, struct arena *a,
-                          struct mark_list *marks, struct unit_version *versions, size_t *known);
+                          struct slice_start *start);
+RESULT rollup_store_replacements(struct rollup_store *s, int32_t unit, struct arena *a, struct replacement_list *out);
 /* Reads raw_from alone, for whoever holds the lock (6, 0) shared otherwise. */
 RESULT rollup_store_raw_from(struct rollup_store *s);
 /* One pipeline: frames in `frames`, rows of hour, day, month in theirs; sorted by (unit, page, ts). */

@@ -343,10 +343,11 @@ static RESULT take_units(struct slice *s, struct registry *registry, const struc
 static RESULT run(struct slice *s, struct registry *registry, const int32_t *units, size_t count, int max_hours,
                   bool *left)
 {
-    size_t known = 0;
-    struct unit_version *versions = arena_array(s->arena, count + 1, sizeof *versions);
-    TRY(rollup_store_begin(s->store, units, count, max_hours * 4, s->arena, &s->marks, versions, &known));
-    TRY(take_units(s, registry, versions, known));
+    struct slice_start start = {0};
+    TRY(rollup_store_begin(s->store, units, count, max_hours * 4, s->arena, &start));
+    TRY(take_units(s, registry, start.versions, start.known));
+    s->marks = start.marks;
+    s->calc.replacements = start.replacements;
     *left = choose_hours(s, (size_t)max_hours) || s->marks.count >= (size_t)max_hours * 4;
     if (s->marks.count == 0) {
         db_rollback(s->store->db);

@@ -22,7 +22,8 @@ struct verify {
     struct row_list days, months; /* of the current month, of the current year */
     struct key_set repair;
     bool *known; /* registers carried from day to day, by slot */
-    int64_t *last;
+    int64_t *last, *when;
+    struct replacement_list replacements;
 };
 
 /* ---- registers ---- */
@@ -33,7 +34,7 @@ static struct result carried(void *arg, int32_t unit, int32_t slot, int64_t ts, 
     struct verify *v = arg;
     *found = v->known[slot];
     *value = v->last[slot];
-    *when = ts - 1; /* days come one by one: nothing lies between */
+    *when = v->when[slot];
     return *found ? RESULT_OK : rollup_store_before(&v->store, unit, slot, ts, found, when, value);
 }
 
@@ -48,6 +49,7 @@ static void carry(struct verify *v, const struct frame_list *frames)
                 continue;
             v->known[slot] = true;
             v->last[slot] = f->value[s];
+            v->when[slot] = f->ts;
         }
     }
 }
@@ -149,6 +151,7 @@ static RESULT verify_day(struct verify *v, int64_t day)
     key_set_add(&wanted_days, v->day, v->unit->id, day);
     TRY(rollup_store_frames(&v->store, &ranges, v->day, &frames));
     struct calc calc = {.arena = v->day, .units = &v->unit, .unit_count = 1, .before = carried, .arg = v};
+    calc.replacements = v->replacements;
     TRY(calc_frames(&calc, &frames, &ranges, &wanted_hours, &wanted_days, &hours, &coarse));
     carry(v, &frames);
     rows_roll(&hours, &wanted_days, GRAN_DAY, &days, v->day);
@@ -299,6 +302,8 @@ static RESULT run(struct verify *v, int64_t from, int64_t to, const struct rollu
     TRY(quiet_snapshot(v));
     struct result r = rollup_store_raw_from(&v->store);
     if (result_ok(r))
+        r = rollup_store_replacements(&v->store, v->unit->id, v->keep, &v->replacements);
+    if (result_ok(r))
         r = choose_span(v, from, to, &any);
     if (result_ok(r) && any)
         r = verify_days(v);
@@ -329,6 +334,7 @@ RESULT rollup_verify(struct db *db, struct registry *registry, int32_t unit_id, 
     if (result_ok(r) && v.unit) {
         v.known = arena_array(v.keep, (size_t)v.unit->slot_count + 1, sizeof *v.known);
         v.last = arena_array(v.keep, (size_t)v.unit->slot_count + 1, sizeof *v.last);
+        v.when = arena_array(v.keep, (size_t)v.unit->slot_count + 1, sizeof *v.when);
         r = run_undisturbed(&v, from, to, repair);
         *differences = v.differences;
         unit_release(&v.unit);

@@ -53,6 +53,25 @@ class RollupCase(StackCase):
 
 
 class Plain(RollupCase):
+    def test_a_replaced_meter_is_told_by_the_operator(self):
+        device = self.stack.device(61, [COUNTER])
+        for at, register in zip(slots('2024-03-01 00:00', 4), ('990000', '990010', '5000', '5003')):
+            device.upload([nhjc.reading(REGISTER, at, register)])
+        total = "SELECT coalesce(value, 0)::integer FROM bv_infodb_energydata_province WHERE granularity = 'day' AND enterprise_code = '%s'" % device.enterprise
+        self.province.rolled_up()
+        self.assertEqual(self.province.number(total), 15003)  # taken for a rollover of the register
+        where = (device.enterprise, REGISTER, '--at', '2024-03-01 00:35:00')
+        self.province.ctl('meter', 'replace', *where, '--final-old', '990020.5', '--first-new', '4999.5')
+        self.province.rolled_up()
+        self.assertEqual(self.province.sql(total.replace('::integer', '')), [['24']])
+        self.province.verified('--enterprise', device.enterprise)
+        self.assertIn('990020.5', self.province.ctl('meter', 'list', '--enterprise', device.enterprise).stdout)
+        self.province.ctl('meter', 'withdraw', *where)
+        self.province.rolled_up()
+        self.assertEqual(self.province.number(total), 15003)
+        for wrong in (where[:1] + (POWER,) + where[2:], ('91420100MA0000000X',) + where[1:]):
+            self.assertEqual(self.province.ctl('meter', 'replace', *wrong, '--final-old', '1', '--first-new', '1', check=False).returncode, 1)
+
     def test_repair_shows_first_and_then_puts_right_what_differs(self):
         device, sent, audited = self.stack.device(60, BASIC), {}, "SELECT count(*) FROM audit_log WHERE action = 'rollup.repair'"
         self.send(device, sent, POWER, [(at, '1.5', True) for at in slots('2024-02-28 00:00', 3 * 96)])

@@ -109,6 +109,50 @@ START_TEST(a_difference_across_more_withdrawn_days_than_are_probed_is_not_lost)
 }
 END_TEST
 
+/* Slot 1 is a register by the hour. The old meter ends at 130 at 04:30; the new one begins at 7: 04:00 is its first. */
+START_TEST(what_was_used_across_a_replaced_meter_is_each_meters_part)
+{
+    struct db *db = open_db();
+    struct registry *registry;
+    bool left = true;
+    OK(registry_open(db, &registry));
+    OK(db_exec(
+        db, "INSERT INTO reading_frame (unit_id, page, ts, value) SELECT 1, 0, timestamptz '2024-03-01' + h * interval"
+            " '1 hour', ARRAY[NULL, v * 1000000] FROM (VALUES (0, 100), (1, 110), (2, 120), (4, 9), (5, 500)) x (h, v);"
+            "INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, ts FROM reading_frame"));
+    OK(rollup_slice(db, registry, 1, 256, &left));
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_day"), 511000000); /* a reset, and what it missed */
+    ck_assert_int_eq(NUMBER(db, "SELECT meter_replace(1, '0000000000000001', '2024-03-01 04:30', 130000000, "
+                                "7000000)::integer"),
+                     1);
+    OK(rollup_slice(db, registry, 1, 256, &left));
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_hour WHERE ts = '2024-03-01 04:00'"), 12000000);
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_day"), 523000000);
+    ck_assert_int_eq(NUMBER(db, "SELECT nd[2] FROM rollup_day"), 4);
+    ck_assert_int_eq(differences(db, registry), 0);
+    /* a new meter that begins higher is no consumption; a second one in the same gap counts too */
+    ck_assert_int_eq(NUMBER(db, "SELECT meter_replace(1, '0000000000000001', '2024-03-01 05:10', 10000000, "
+                                "498000000)::integer"),
+                     1);
+    OK(rollup_slice(db, registry, 1, 256, &left));
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_day"), 35000000);
+    OK(db_exec(db, "UPDATE reading_frame SET flag = '{0,1}' WHERE ts = '2024-03-01 04:00';"
+                   "INSERT INTO rollup_mark (unit_id, hour) VALUES (1, '2024-03-01 04:00')"));
+    OK(rollup_slice(db, registry, 1, 256, &left));
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_day"), 35000000);
+    ck_assert_int_eq(NUMBER(db, "SELECT nd[2] FROM rollup_day"), 3);
+    ck_assert_int_eq(differences(db, registry), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT meter_withdraw(1, '0000000000000001', '2024-03-01 05:10')::integer"), 1);
+    ck_assert_int_eq(NUMBER(db, "SELECT meter_withdraw(1, '0000000000000001', '2024-03-01 05:10')::integer"), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT meter_replace(1, '0000000000000000', '2024-03-01 05:10', 1, 1)::integer"), 0);
+    OK(rollup_slice(db, registry, 1, 256, &left));
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_day"), 523000000);
+    ck_assert_int_eq(differences(db, registry), 0);
+    registry_close(&registry);
+    db_close(&db);
+}
+END_TEST
+
 /* The first of them is withdrawn while the days after it are already marked: the next reading is found behind them. */
 START_TEST(the_reading_after_more_withdrawn_days_than_are_probed_is_found)
 {
@@ -138,4 +182,5 @@ END_TEST
 
 DBTEST_MAIN("rollup", before, a_backlog_of_one_enterprise_does_not_keep_others_from_being_current,
             a_difference_across_more_withdrawn_days_than_are_probed_is_not_lost,
+            what_was_used_across_a_replaced_meter_is_each_meters_part,
             the_reading_after_more_withdrawn_days_than_are_probed_is_found)
