@@ -13,6 +13,7 @@ struct slice {
     struct calc calc;
     struct mark_list marks;
     struct key_set hours, days, months, years;
+    struct key_set frozen; /* days that are marked and not computed again: their accounts may have other coefficients */
     struct range_list frame_ranges;
     struct key_set accounts;
     struct restatement_list restated;
@@ -44,7 +45,7 @@ static size_t unit_count(const struct mark_list *marks)
 }
 
 /* Takes marks until an enterprise has so many hours, or all have so many together. Marks come by enterprise, newest
- * hour first. Those of hours whose readings are gone are taken and lead to nothing. */
+ * hour first. Those of hours whose readings are gone are taken and lead to no rows. */
 static void take_hours(struct slice *s, bool *taken, size_t per_unit, size_t together)
 {
     size_t of_unit = 0;
@@ -76,10 +77,15 @@ static bool choose_hours(struct slice *s, size_t max_hours)
     for (size_t i = 0; i < marks; i++) {
         if (!taken[i])
             continue;
-        frozen += s->marks.at[i].hour < s->store->raw_from;
-        s->marks.at[kept++] = s->marks.at[i];
+        const struct mark *m = &s->marks.at[i];
+        if (m->hour < s->store->raw_from) {
+            key_set_add(&s->frozen, s->arena, m->unit_id, period_start(GRAN_DAY, m->hour));
+            frozen++;
+        }
+        s->marks.at[kept++] = *m;
     }
     s->marks.count = kept;
+    key_set_finish(&s->frozen);
     tell_frozen(s, frozen);
     key_set_finish(&s->hours);
     return kept < marks;
@@ -116,13 +122,12 @@ static bool has_accounts(const struct unit *u)
     return false;
 }
 
-/* The days whose energy accounts follow from rows of this slice; an enterprise without energies costs nothing. */
-static void choose_accounts(struct slice *s)
+static void add_accounts(struct slice *s, const struct key_set *days)
 {
     const struct unit *unit = NULL;
     bool accounted = false;
-    for (size_t i = 0; i < s->days.count; i++) {
-        struct bucket_key key = s->days.at[i];
+    for (size_t i = 0; i < days->count; i++) {
+        struct bucket_key key = days->at[i];
         if (!unit || unit->id != key.unit_id) {
             unit = calc_unit(&s->calc, key.unit_id);
             accounted = has_accounts(unit);
@@ -130,6 +135,14 @@ static void choose_accounts(struct slice *s)
         if (accounted)
             key_set_add(&s->accounts, s->arena, key.unit_id, key.ts);
     }
+}
+
+/* The days whose energy accounts follow from rows of this slice, and frozen ones, whose rows stay; an enterprise
+ * without energies costs nothing. */
+static void choose_accounts(struct slice *s)
+{
+    add_accounts(s, &s->days);
+    add_accounts(s, &s->frozen);
     key_set_finish(&s->accounts);
 }
 

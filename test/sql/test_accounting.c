@@ -349,6 +349,23 @@ START_TEST(a_changed_coefficient_reaches_days_whose_readings_have_expired)
 }
 END_TEST
 
+START_TEST(a_coefficient_reported_for_a_time_without_readings_takes_effect)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10000), put(1, '2024-04-01 10:00', 5, 10000)"));
+    roll_up(db);
+    OK(db_exec(db, "DROP TABLE reading_frame_202403; INSERT INTO setting VALUES ('raw_from', '2024-04-01 00:00:00+08');"
+                   "INSERT INTO reported_frame (unit_id, page, stat_type, ts, value) SELECT 1, 0, 1, '2024-02-01',"
+                   " array_fill(NULL::bigint, ARRAY[10]) || 1500000::bigint;"
+                   "INSERT INTO rollup_mark (unit_id, hour) VALUES (1, '2024-02-01')"));
+    roll_up(db);
+    TEXT_IS(db, "1.5", "tce(1, '2024-03-01')");
+    TEXT_IS(db, "1.5", "tce(1, '2024-04-01')");
+    TEXT_IS(db, "1.5 1.5", "SELECT string_agg(trim_scale(tce)::text, ' ') FROM unit_consumption_month");
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(verify_finds_and_repairs_accounts)
 {
     struct db *db = open_db();
@@ -520,7 +537,8 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             own_coefficients_come_first_from_their_day_on_and_change_the_days_they_cover,
             a_changed_coefficient_of_base_data_marks_the_days_it_covers,
             an_import_of_coefficients_or_roles_changes_the_accounts,
-            a_changed_coefficient_reaches_days_whose_readings_have_expired, verify_finds_and_repairs_accounts,
+            a_changed_coefficient_reaches_days_whose_readings_have_expired,
+            a_coefficient_reported_for_a_time_without_readings_takes_effect, verify_finds_and_repairs_accounts,
             verify_finds_and_repairs_months_and_own_coefficients,
             districts_and_counties_without_a_city_stand_beside_the_cities, an_energy_asked_for_holds_its_kinds,
             a_year_before_29_february_is_nothing, an_account_goes_with_its_last_reading,
