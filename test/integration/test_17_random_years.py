@@ -25,7 +25,7 @@ MODULI = (None, '1000', '100000', '999999.999999')
 PERIODS = (60, 300, 900, 900, 900, 1800, 3600, 7200, 21600, 86400)
 EDGES = ('2012-02-27', '2015-12-30', '2016-02-27', '2019-12-29', '2020-02-28', '2023-03-30', '2024-02-28', '2024-12-30', '2010-01-01')
 FIELDS = ('statDate', 'value', 'min', 'max', 'avg', 'count', 'expected', 'completeness', 'source', 'tce', 'co2')
-DAWN = datetime(2010, 1, 1)
+DAWN = datetime(2009, 12, 31)  # before any reading, so that an own coefficient of the first day comes after it
 
 # class and energy -> item's unit, in units of the table, tce and tCO2 per unit of the table (GB/T 2589, GB/T 32151, grid factors)
 ENERGIES = {
@@ -168,6 +168,9 @@ class RandomYears(StackCase):
                 for case, entry in part:
                     case.take(entry)
 
+    def report_coefficients(self, device, cases):
+        self.code(device.upload([case.own.record() for case in cases]), 0)
+
     def same(self, seen, expected, what):
         """Equal, or the first rows that differ."""
         for n, (a, b) in enumerate(zip(seen + [None] * len(expected), expected + [None] * len(seen))):
@@ -206,12 +209,12 @@ class RandomYears(StackCase):
             cases = [Case(dice, n) for n in range(min(PER_DEVICE, CASES - done))]
             device = self.stack.device(200 + done, [item for case in cases for item in case.items()])
             energies = [case for case in cases if case.own]
-            device.upload([case.own.record() for case in energies if dice.random() < 0.7])
+            self.report_coefficients(device, [case for case in energies if dice.random() < 0.7])
             self.upload(device, cases, dice)
-            device.upload([case.own.record() for case in energies])
+            self.report_coefficients(device, energies)
             self.compare(device, cases, 'after the uploads')
             for _ in range(dice.randint(1, 4)):
-                device.upload([case.own.record() for case in energies])
+                self.report_coefficients(device, energies)
             for case in dice.sample(cases, len(cases) // 3):
                 case.change()
             self.code(device.configure([item for case in cases for item in case.items()]), 0)
