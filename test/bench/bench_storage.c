@@ -98,28 +98,49 @@ static void bench_days(struct bench *b)
 }
 
 /* ---------------------------------------------------------------- QueryStatistics */
-/* The cities of the province by month, over the last filled year, with the same months of the year before. */
+struct asked { /* of the province, in the last filled year, with a year before */
+    const char *name;
+    enum statistics_group group;
+    enum granularity granularity;
+    int months; /* from the beginning of the year */
+};
+
+static size_t ask_statistics(struct bench *b, const struct asked *a, double *ms)
+{
+    struct civil end = {.year = (int)(b->from + b->years - 1), .month = a->months % 12 + 1, .day = 1};
+    end.year += a->months / 12;
+    struct statistics_question q = {.group = a->group,
+                                    .region_prefix = "42",
+                                    .granularity = a->granularity,
+                                    .from = new_year(b->from + b->years - 1),
+                                    .to = caltime_instant(&end),
+                                    .compare = COMPARE_YOY};
+    struct statistics_list answer = {0};
+    arena_reset(b->arena);
+    int64_t start = clock_monotonic();
+    must(statistics_query(b->db, &q, b->arena, &answer));
+    *ms = ms_since(start);
+    return answer.count;
+}
+
 static void bench_statistics(struct bench *b)
 {
     enum { TIMES = 11 };
+    static const struct asked QUESTIONS[] = {{"cities by month", GROUP_REGION, GRAN_MONTH, 12},
+                                             {"industries by month", GROUP_INDUSTRY, GRAN_MONTH, 12},
+                                             {"energy types by month", GROUP_ENERGY_TYPE, GRAN_MONTH, 12},
+                                             {"cities by day, a month", GROUP_REGION, GRAN_DAY, 1},
+                                             {"cities by week, a year", GROUP_REGION, GRAN_WEEK, 12}};
     double ms[TIMES];
     size_t rows = 0;
-    for (int i = 0; i < TIMES; i++) {
-        struct statistics_question q = {.group = GROUP_REGION,
-                                        .region_prefix = "42",
-                                        .granularity = GRAN_MONTH,
-                                        .from = new_year(b->from + b->years - 1),
-                                        .to = new_year(b->from + b->years),
-                                        .compare = COMPARE_YOY};
-        struct statistics_list answer = {0};
-        arena_reset(b->arena);
-        int64_t start = clock_monotonic();
-        must(statistics_query(b->db, &q, b->arena, &answer));
-        ms[i] = ms_since(start);
-        rows = answer.count;
+    printf("\"queryStatistics\": {");
+    for (size_t n = 0; n < sizeof QUESTIONS / sizeof *QUESTIONS; n++) {
+        for (int i = 0; i < TIMES; i++)
+            rows = ask_statistics(b, &QUESTIONS[n], &ms[i]);
+        printf("%s\"%s\": {\"rows\": %zu, ", n ? ", " : "", QUESTIONS[n].name, rows);
+        print_times("ms", ms, TIMES);
+        printf("}");
     }
-    printf("\"queryStatistics\": {\"rows\": %zu, ", rows);
-    print_times("ms", ms, TIMES);
     printf("}");
 }
 
