@@ -8,7 +8,7 @@
 
 #define AHEAD_MONTHS 3
 #define SQL_LOCK "SELECT pg_advisory_lock(4, 0)"
-#define SQL_UNLOCK "SELECT pg_advisory_unlock(4, 0)"
+#define SQL_UNLOCK "SELECT pg_advisory_unlock_all()" /* (4, 1) too where it was taken */
 /* schema_step is history, one row per step; replaceable text has the digest applied last. */
 #define SQL_BOOK                                                                                                       \
     "CREATE TABLE IF NOT EXISTS schema_step ("                                                                         \
@@ -27,6 +27,8 @@ static const struct db_stmt NOTE_REPLACED = {
     "note_replaced",
     "INSERT INTO schema_replace (name, digest) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE"
     " SET digest = EXCLUDED.digest, applied_at = now() WHERE schema_replace.digest <> EXCLUDED.digest"};
+static const struct db_stmt USE = {"schema_use", "SELECT pg_try_advisory_lock_shared(4, 1)"};
+static const struct db_stmt TAKE = {"schema_take", "SELECT pg_advisory_lock(4, 1)"};
 static const struct db_stmt HORIZON = {"partition_horizon", "SELECT partition_horizon($1, $2)"};
 
 struct migration {
@@ -131,6 +133,33 @@ struct result db_check_version(struct db *db)
     return r;
 }
 
+struct result db_use_schema(struct db *db)
+{
+    struct db_rows *rows = NULL;
+    TRY(db_query(db, &USE, NULL, &rows));
+    bool got = db_get_bool(rows, 0, 0);
+    db_rows_free(&rows);
+    return got ? db_check_version(db) : result_error(ERR_TRANSIENT, 9102, "a migration changes the database's tables");
+}
+
+/* A server that runs has statements for the tables as they are. Where nothing changes it may stay; one that has just
+ * ended is waited for. */
+static struct result alone(struct db *db)
+{
+    struct result r = db_check_version(db);
+    if (result_ok(r)) {
+        return r;
+    }
+    TRY(db_exec(db, "SET lock_timeout = '3s'"));
+    r = db_query(db, &TAKE, NULL, NULL);
+    bool busy = !result_ok(r) && strcmp(db_sqlstate(db), "55P03") == 0;
+    TRY(db_exec(db, "RESET lock_timeout"));
+    return !busy ? r
+                 : result_error(ERR_CONFLICT, 0,
+                                "有 nhjcd 正在使用此数据库，请先停止再升级 / a server works on this database: stop it "
+                                "first");
+}
+
 /* ---- applying ---- */
 static struct result record(struct db *db, const struct embedded_sql *s)
 {
@@ -204,6 +233,7 @@ static struct result make_partitions(struct db *db)
 static struct result migrate_locked(const struct migration *m)
 {
     struct db_rows *steps = NULL;
+    TRY(alone(m->db));
     TRY(db_exec(m->db, SQL_BOOK));
     TRY(db_query(m->db, &ALL_STEPS, NULL, &steps));
     struct result r = check_recorded(steps);

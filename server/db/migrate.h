@@ -10,8 +10,12 @@
 
 #include "db/db.h"
 
+/* CONFLICT while a server works on the database (db_use_schema) and something would change. */
 RESULT db_migrate(struct db *db, void (*say)(const char *line, void *arg), void *arg);
 /* SENDER with what to do when the database is older or newer than the program. */
 RESULT db_check_version(struct db *db);
+/* What a server says on one of its connections: as long as that lasts, no migration changes the tables under it.
+ * TRANSIENT while one does; SENDER when the tables are not this program's. */
+RESULT db_use_schema(struct db *db);
 
 #endif
