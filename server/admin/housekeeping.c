@@ -1,10 +1,12 @@
 #include "admin/housekeeping.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "admin/alarm.h"
 #include "admin/audit.h"
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -14,6 +16,7 @@
 #include "base/queue.h"
 #include "base/secret.h"
 #include "base/utf8.h"
+#include "db/migrate.h"
 #include "fep/outbox_store.h"
 #include "registry/command_store.h"
 #include "rollup/rollup.h"
@@ -24,7 +27,6 @@
 #define TELL_MS 10000  /* the same trouble again: one line in so long */
 #define SECOND_MS INT64_C(1000)
 #define CONTENT_KEEP_US (3600 * USEC_PER_SEC) /* bytes of forwarded messages: an hour to look at them */
-#define WARN_DAYS 30
 
 static struct metric AUDIT_DROPPED =
     METRIC(METRIC_COUNTER, "nhjc_audit_dropped_total", NULL,
@@ -38,18 +40,20 @@ static struct metric OUTBOX_PARKED =
     METRIC(METRIC_GAUGE, "nhjc_outbox_parked", NULL, "Messages refused for good by a destination");
 static struct metric OUTBOX_OLDEST =
     METRIC(METRIC_GAUGE, "nhjc_outbox_oldest_milliseconds", NULL, "Age of the oldest upload not yet forwarded");
-static struct metric CERTIFICATES_EXPIRING =
-    METRIC(METRIC_GAUGE, "nhjc_certificates_expiring", NULL, "Certificates in force that expire within 30 days");
-
+static struct metric JOBS_FAILED =
+    METRIC(METRIC_COUNTER, "nhjc_housekeeping_failures_total", NULL, "Jobs of housekeeping that failed");
 static struct metric REUPLOADS =
     METRIC(METRIC_COUNTER, "nhjc_reuploads_asked_total", NULL, "Gaps that devices were asked to upload again");
 
 static const struct db_stmt HORIZON = {"housekeeping_horizon", "SELECT partition_horizon($1, $2)"};
 static const struct db_stmt DESTINATIONS = {"housekeeping_destinations", "SELECT id FROM destination WHERE active"};
-static const struct db_stmt EXPIRING = {
-    "housekeeping_expiring",
-    "SELECT count(*), coalesce(min(identity), '') FROM certificate "
-    "WHERE revoked_at IS NULL AND not_after > now() AND not_after < now() + $1 * interval '1 day'"};
+static const struct db_stmt PARENT =
+    {/* autovacuum never looks at them; the one whose statistics are oldest */
+     "housekeeping_parent",
+     "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public' "
+     "LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid WHERE c.relkind = 'p' AND pg_has_role(c.relowner, 'USAGE') "
+     "AND coalesce(s.last_analyze, '-infinity') < now() - interval '7 days' ORDER BY s.last_analyze NULLS FIRST, 1 "
+     "LIMIT 1"};
 
 struct entry { /* one row of the audit log to be */
     char actor[256], peer[64], action[32], detail[256];
@@ -62,6 +66,8 @@ struct housekeeping {
     struct queue *audit;
     struct backoff backoff;
     int64_t reupload_due; /* monotonic ms */
+    atomic_bool away;     /* the database, as of the last round */
+    atomic_llong seen;    /* monotonic ms: the end of the last round */
     unsigned listening;   /* db_generation of the connection that listens; 0: none yet */
     pthread_t thread;
     pthread_mutex_t lock;
@@ -143,11 +149,13 @@ static RESULT write_audit(struct housekeeping *h)
 }
 
 /* ---------------------------------------------------------------- registry */
+/* Also says to migrations that a server works here. */
 static RESULT listen(struct housekeeping *h)
 {
     if (h->listening && h->listening == db_generation(h->db)) {
         return RESULT_OK;
     }
+    TRY(db_use_schema(h->db));
     TRY(db_exec(h->db, "LISTEN " CHANNEL));
     h->listening = db_generation(h->db);
     return registry_reload_all(h->config.registry, h->db); /* what was told while nobody listened */
@@ -262,22 +270,25 @@ static RESULT job_gauges(struct housekeeping *h)
 
 static RESULT job_certificates(struct housekeeping *h)
 {
-    struct db_params p;
-    db_params_init(&p);
-    db_bind_int4(&p, WARN_DAYS);
+    return alarm_certificates(h->db);
+}
+
+static RESULT job_storage(struct housekeeping *h)
+{
+    return alarm_storage(h->db);
+}
+
+/* One an hour, each weekly: it reads a sample of every partition. Without it the planner guesses about whole tables. */
+static RESULT job_analyze(struct housekeeping *h)
+{
     struct db_rows *rows = NULL;
-    struct result r = db_query(h->db, &EXPIRING, &p, &rows);
-    if (result_ok(r)) {
-        long long count = db_get_int(rows, 0, 0);
-        metric_set(&CERTIFICATES_EXPIRING, count);
-        if (count > 0) {
-            log_write(LOG_WARN, "admin", "certificates_expiring", "days=%d count=%lld one=%s", WARN_DAYS, count,
-                      log_quote(db_get_text(rows, 0, 1)));
-        }
+    char sql[128] = "";
+    TRY(db_query(h->db, &PARENT, NULL, &rows));
+    if (db_rows_count(rows) == 1) {
+        snprintf(sql, sizeof sql, "ANALYZE public.%s", db_get_text(rows, 0, 0));
     }
     db_rows_free(&rows);
-    db_params_free(&p);
-    return r;
+    return *sql ? db_exec(h->db, sql) : RESULT_OK;
 }
 
 static int64_t monotonic_ms(void)
@@ -314,6 +325,7 @@ static const int64_t JOB_RETRY_MS = 60 * SECOND_MS;
 static const struct job JOBS[] = {
     {"gauges", 5 * SECOND_MS, job_gauges},           {"partitions", 3600 * SECOND_MS, job_partitions},
     {"outbox_prune", 600 * SECOND_MS, job_prune},    {"certificates", 86400 * SECOND_MS, job_certificates},
+    {"analyze", 3600 * SECOND_MS, job_analyze},      {"storage", 3600 * SECOND_MS, job_storage},
     {"retention", 86400 * SECOND_MS, job_retention}, {"reupload", SECOND_MS, job_reupload},
 };
 
@@ -346,6 +358,7 @@ static RESULT run_job(struct housekeeping *h, const struct job *job, int64_t *du
         return result_error(r.kind, r.code, "%s: %s", job->name, r.text);
     }
     if (failed) {
+        metric_add(&JOBS_FAILED, 1);
         log_result(LOG_ERROR, "admin", job->name, r);
         db_rollback(h->db);
     }
@@ -394,6 +407,8 @@ static void *body(void *arg)
     int64_t due[ARRAY_LEN(JOBS)] = {0}, told = INT64_MIN / 2;
     while (!stopping(h)) {
         struct result r = round_of_work(h, due);
+        atomic_store(&h->away, away(h, r));
+        atomic_store(&h->seen, monotonic_ms());
         if (result_ok(r)) {
             backoff_success(&h->backoff, monotonic_ms());
             continue;
@@ -430,6 +445,7 @@ static struct housekeeping *prepare(const struct housekeeping_config *config)
     uint64_t seed;
     pthread_condattr_t attr;
     h->config = *config;
+    h->seen = monotonic_ms();
     h->audit = queue_new(AUDIT_MAX);
     random_bytes(&seed, sizeof seed);
     backoff_init(&h->backoff, 200, 10 * SECOND_MS, 30 * SECOND_MS, seed);
@@ -505,4 +521,13 @@ void housekeeping_status(struct buf *out)
     for (size_t i = 0; i < ARRAY_LEN(LINES); i++) {
         buf_printf(out, "%s %lld\n", LINES[i].key, metric_value(LINES[i].gauge));
     }
+}
+
+bool housekeeping_health(struct housekeeping *h, struct buf *out)
+{
+    bool gone = atomic_load(&h->away);
+    buf_printf(out, "database %s\nhousekeeping_age_s %lld\nhousekeeping_failures %lld\n", gone ? "away" : "ok",
+               (monotonic_ms() - atomic_load(&h->seen)) / SECOND_MS, metric_value(&JOBS_FAILED));
+    housekeeping_status(out);
+    return !gone;
 }

@@ -3,7 +3,7 @@
  * Always:  LISTEN nhjc_registry -> registry_reload_unit; everything is reloaded after a lost connection. Refused
  *          handshakes and reloads go from a bounded queue into the audit log.
  * By time: partitions ahead, partitions past their retention dropped, forwarded entries pruned, gauges for metrics,
- *          certificates about to expire, devices asked for readings that are missing.
+ *          alarms (alarm.h), statistics of partitioned tables, devices asked for readings that are missing.
  *
  * Errors:  logged; a database that is away is tried again with backoff, the queue keeps its entries meanwhile. A job
  * that fails by itself (a timeout too) is tried again in a minute and keeps no other waiting; an entry that the
@@ -40,6 +40,9 @@ void housekeeping_stop(struct housekeeping **h);
 
 /* "key value" lines about what waits, as of the last look (every few seconds). */
 void housekeeping_status(struct buf *out);
+/* The same after "database ok|away", the seconds since the last round (a long job: no new round) and failed jobs.
+ * false: the database is away. */
+bool housekeeping_health(struct housekeeping *h, struct buf *out);
 
 /* Partitions from two months back to `ahead` months ahead of the platform's clock. */
 RESULT housekeeping_partitions(struct db *db, int ahead);

@@ -476,6 +476,28 @@ static RESULT status(void *arg, struct buf *out)
     return RESULT_OK;
 }
 
+static void days_line(struct buf *out, const char *key, int64_t seconds)
+{
+    if (seconds != INT64_MAX) {
+        buf_printf(out, "%s %lld\n", key, (long long)(seconds / 86400));
+    }
+}
+
+/* Nothing here waits for the database: a probe must answer when it is away. */
+static RESULT health(void *arg, struct buf *out)
+{
+    struct app *app = arg;
+    struct buf lines = BUF_INIT;
+    int64_t certificate, crl;
+    net_expiry(app->net, &certificate, &crl);
+    bool well = housekeeping_health(app->housekeeping, &lines) && certificate > 0 && crl > 0;
+    days_line(&lines, "certificate_days", certificate);
+    days_line(&lines, "crl_days", crl);
+    buf_printf(out, "health %s\n%s", well ? "ok" : "failed", buf_str(&lines));
+    buf_free(&lines);
+    return RESULT_OK;
+}
+
 static RESULT metrics(void *arg, struct buf *out)
 {
     (void)arg;
@@ -500,6 +522,7 @@ static RESULT ping(void *arg, struct buf *out)
 
 static const struct admin_command COMMANDS[] = {
     {"status", status, "how the server is doing, one value a line"},
+    {"health", health, "is it fit for work, one value a line"},
     {"metrics", metrics, "counters in the Prometheus text format"},
     {"reload", reload, "certificates, CRLs and reloadable options anew"},
     {"stop", stop, "ordered shutdown"},

@@ -1,4 +1,4 @@
-/* status, metrics, reload, stop: words to the running server; wait: until nothing is left to do. */
+/* status, health, metrics, reload, stop: words to the running server; wait: until nothing is left to do. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -73,19 +73,38 @@ static void to_json(const char *lines, struct buf *out)
     buf_append_str(out, "}\n");
 }
 
+static void show_lines(const struct buf *answer, const struct args *args)
+{
+    struct buf json = BUF_INIT;
+    if (args_given(args, "json")) {
+        to_json(buf_str(answer), &json);
+    }
+    fputs(buf_str(args_given(args, "json") ? &json : answer), stdout);
+    buf_free(&json);
+}
+
 static int cmd_status(struct cli *cli, const struct args *args)
 {
-    struct buf answer = BUF_INIT, json = BUF_INIT;
+    struct buf answer = BUF_INIT;
     struct result r = ask(cli, "status", &answer);
-    if (result_ok(r) && args_given(args, "json")) {
-        to_json(buf_str(&answer), &json);
-        fputs(buf_str(&json), stdout);
-    } else if (result_ok(r)) {
-        fputs(buf_str(&answer), stdout);
+    if (result_ok(r)) {
+        show_lines(&answer, args);
     }
-    buf_free(&json);
     buf_free(&answer);
     return result_ok(r) ? EXIT_DONE : cli_failed(r);
+}
+
+/* For probes: the exit status is the answer. */
+static int cmd_health(struct cli *cli, const struct args *args)
+{
+    struct buf answer = BUF_INIT;
+    struct result r = ask(cli, "health", &answer);
+    bool well = result_ok(r) && strncmp(buf_str(&answer), "health ok\n", 10) == 0;
+    if (result_ok(r)) {
+        show_lines(&answer, args);
+    }
+    buf_free(&answer);
+    return !result_ok(r) ? cli_failed(r) : well ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* ---------------------------------------------------------------- stop, wait */
@@ -196,6 +215,12 @@ static const struct command COMMANDS[] = {
      .usage = "[--json]",
      .zh = "服务器运行状态",
      .en = "how the server is doing",
+     COMMAND_ARGS(STATUS_ARGS)},
+    {.words = "health",
+     .run = cmd_health,
+     .usage = "[--json]",
+     .zh = "服务器是否正常：数据库、证书与 CRL、积压（退出码 0 正常，1 不正常），供探活使用",
+     .en = "is it fit for work: database, certificates and CRL, backlog (exit 0 or 1), for probes",
      COMMAND_ARGS(STATUS_ARGS)},
     {.words = "metrics",
      .run = cmd_metrics,

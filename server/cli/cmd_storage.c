@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
+#include "admin/alarm.h"
 #include "admin/retention.h"
 #include "base/caltime.h"
 #include "base/clock.h"
@@ -22,11 +22,6 @@ static const struct db_stmt PER_READING = {"storage.per_reading", "SELECT storag
 static const struct db_stmt HORIZON = {"storage.horizon",
                                        "SELECT tbl, oldest, until, days_ahead FROM storage_horizon($1)"};
 static const struct db_stmt ORPHANS = {"storage.orphans", "SELECT name, found, example FROM storage_orphans($1)"};
-/* The folder is asked for its size only when it is on this machine: the connection is no TCP connection. */
-static const struct db_stmt FOLDER = {"storage.folder",
-                                      "SELECT CASE WHEN inet_server_addr() IS NULL THEN "
-                                      "(SELECT setting FROM pg_settings WHERE name = 'data_directory') END"};
-
 struct report {
     struct cli *cli;
     const struct args *args;
@@ -110,15 +105,8 @@ static RESULT room(struct report *r, int64_t *free_bytes)
         *free_bytes = r->disk > r->bytes ? r->disk - r->bytes : 0;
         return RESULT_OK;
     }
-    struct db_rows *rows = NULL;
-    TRY(db_query(r->cli->db, &FOLDER, NULL, &rows));
-    struct statvfs fs;
-    const char *folder = db_get_text(rows, 0, 0);
-    if (*folder && statvfs(folder, &fs) == 0) {
-        *free_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
-    }
-    db_rows_free(&rows);
-    return RESULT_OK;
+    int64_t all;
+    return alarm_disk(r->cli->db, free_bytes, &all);
 }
 
 static void number_row(struct table *t, const char *key, const char *words, int64_t value)

@@ -96,21 +96,22 @@ void listener_stop(struct net_server *server)
 }
 
 #define EXPIRY_EVERY_MS 10000
-#define WARN_EVERY_MS INT64_C(3600000)
-#define WARN_CRL_SECONDS INT64_C(86400)
-#define WARN_CERTIFICATE_SECONDS (30 * INT64_C(86400))
+#define HOUR_MS INT64_C(3600000)
 
 static void watch_expiry(struct net_server *server, int64_t now)
 {
     int64_t crl = 0, certificate = 0;
     server_measure_expiry(server, &certificate, &crl);
-    bool near = crl < WARN_CRL_SECONDS || certificate < WARN_CERTIFICATE_SECONDS;
-    if (!near || (server->expiry_warned && now - server->expiry_warned < WARN_EVERY_MS)) {
+    int stage = server_expiry_stage(certificate, crl);
+    int64_t every = stage < 2 ? 24 * HOUR_MS : HOUR_MS;
+    if (!stage || (stage == server->expiry_stage && now - server->expiry_warned < every)) {
+        server->expiry_stage = stage;
         return;
     }
+    server->expiry_stage = stage;
     server->expiry_warned = now;
-    log_write(LOG_WARN, "net", "expiry_near", "certificate_seconds=%lld crl_seconds=%lld", (long long)certificate,
-              crl == INT64_MAX ? -1 : (long long)crl);
+    log_write(stage < 2 ? LOG_WARN : LOG_ERROR, "net", "expiry_near", "certificate_seconds=%lld crl_seconds=%lld",
+              (long long)certificate, crl == INT64_MAX ? -1 : (long long)crl);
 }
 
 void listener_tick(struct net_server *server, int64_t now)

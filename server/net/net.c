@@ -105,6 +105,21 @@ void server_measure_expiry(struct net_server *server, int64_t *certificate, int6
     }
 }
 
+#define DAY_SECONDS INT64_C(86400)
+
+int server_expiry_stage(int64_t certificate, int64_t crl)
+{
+    if (certificate < 7 * DAY_SECONDS || crl < DAY_SECONDS) {
+        return 2;
+    }
+    return certificate < 60 * DAY_SECONDS || crl < 7 * DAY_SECONDS;
+}
+
+void net_expiry(struct net_server *server, int64_t *certificate, int64_t *crl)
+{
+    server_measure_expiry(server, certificate, crl);
+}
+
 /* ---- opening ---- */
 
 static RESULT bind_to(const struct addrinfo *a, int *fd)

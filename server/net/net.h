@@ -83,6 +83,8 @@ void net_reply(struct net_server *server, struct net_request **request, int stat
 /* Reads certificates, CA bundle and CRLs anew; new connections use them, open ones go on. On error
  * the old ones stay in force. */
 RESULT net_reload_tls(struct net_server *server, const struct net_tls_config *tls);
+/* Seconds until the server's certificate and the first CRL expire; INT64_MAX: never. Any thread. */
+void net_expiry(struct net_server *server, int64_t *certificate, int64_t *crl);
 /* Stop accepting, end idle connections, let requests under way be answered within deadline_ms, then cut what is left.
  * Afterwards net_take gives what is still queued, then NULL at once. Ordered shutdown: net_drain, then stop workers,
  * then net_close, which waits until every taken request was replied to. */

@@ -37,6 +37,7 @@ struct net_server {
     bool listening, accept_paused;
     unsigned next_loop;
     int64_t expiry_seen, expiry_warned; /* loop milliseconds */
+    int expiry_stage;                   /* as of the last warning */
 };
 
 void server_open_session(struct net_server *server, struct tls_session *session);
@@ -44,6 +45,8 @@ bool server_charge(struct net_server *server, size_t bytes); /* false: body memo
 void server_release(struct net_server *server, size_t bytes);
 /* Sets the two gauges. Seconds; INT64_MAX where nothing expires. */
 void server_measure_expiry(struct net_server *server, int64_t *certificate, int64_t *crl);
+/* 0: far away; 1: near, tell daily; 2: the last days, tell hourly. */
+int server_expiry_stage(int64_t certificate, int64_t crl);
 void server_connection_gone(struct net_server *server);
 void server_exchange_back(struct net_server *server);
 /* Loop 0. */

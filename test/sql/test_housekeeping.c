@@ -3,14 +3,17 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/alarm.h"
 #include "admin/audit.h"
 #include "admin/housekeeping.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "db/migrate.h"
 #include "registry/registry.h"
 
@@ -308,6 +311,99 @@ START_TEST(partitions_are_made_as_far_ahead_as_asked_and_by_our_clock)
 }
 END_TEST
 
+static char heard[4096];
+static pthread_mutex_t heard_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void hear(const char *line, void *arg)
+{
+    (void)arg;
+    pthread_mutex_lock(&heard_lock);
+    size_t len = strlen(heard);
+    snprintf(heard + len, sizeof heard - len, "%s\n", line);
+    pthread_mutex_unlock(&heard_lock);
+}
+
+static long long figure(const char *metric)
+{
+    struct buf out = BUF_INIT;
+    metrics_print(&out);
+    const char *at = strstr(buf_str(&out), metric);
+    ck_assert_msg(at != NULL, "%s", metric);
+    long long value = strtoll(at + strlen(metric), NULL, 10);
+    buf_free(&out);
+    return value;
+}
+
+START_TEST(certificates_are_told_by_identity_and_a_renewed_one_is_not)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "INSERT INTO certificate (fingerprint, identity, serial, issuer, not_after, revoked_at) VALUES"
+                   " ('a', 'U1', '1', '', now() + interval '3.5 days', NULL),"
+                   " ('b', 'U2', '2', '', now() + interval '29.5 days', NULL),"
+                   " ('c', 'U3', '3', '', now() + interval '59.5 days', NULL),"
+                   " ('d', 'RENEWED', '4', '', now() + interval '3.5 days', NULL),"
+                   " ('e', 'RENEWED', '5', '', now() + interval '300 days', NULL),"
+                   " ('f', 'REVOKED', '6', '', now() + interval '3.5 days', now()),"
+                   " ('g', 'FAR', '7', '', now() + interval '61 days', NULL)"));
+    log_capture(hear, NULL);
+    log_set_level(LOG_WARN);
+    OK(alarm_certificates(db));
+    log_capture(NULL, NULL);
+    ck_assert_ptr_nonnull(strstr(heard, "identity=\"U1\" days=3"));
+    ck_assert_ptr_nonnull(strstr(heard, "identity=\"U2\" days=29"));
+    ck_assert_ptr_nonnull(strstr(heard, "identity=\"U3\" days=59"));
+    ck_assert_ptr_null(strstr(heard, "RENEWED"));
+    ck_assert_ptr_null(strstr(heard, "REVOKED"));
+    ck_assert_int_eq(figure("nhjc_certificates_expiring{days=\"60\"} "), 3);
+    ck_assert_int_eq(figure("nhjc_certificates_expiring{days=\"30\"} "), 2);
+    ck_assert_int_eq(figure("nhjc_certificates_expiring{days=\"7\"} "), 1);
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(partitions_that_end_soon_are_an_alarm_and_the_disk_has_figures)
+{
+    struct db *db = open_db();
+    log_capture(hear, NULL);
+    OK(alarm_storage(db));
+    ck_assert_ptr_null(strstr(heard, "partitions_end"));
+    OK(db_exec(db,
+               "DO $$ DECLARE p text; BEGIN FOR p IN SELECT part FROM storage_partitions() WHERE tbl = 'correction' AND"
+               " lower_ts > now() LOOP EXECUTE format('DROP TABLE %I', p); END LOOP; END $$"));
+    OK(alarm_storage(db));
+    log_capture(NULL, NULL);
+    ck_assert_ptr_nonnull(strstr(heard, "partitions_end"));
+    ck_assert_int_lt(figure("\nnhjc_partition_days_ahead "), 32);
+    ck_assert_int_gt(figure("\nnhjc_database_bytes "), 0);
+    ck_assert_int_gt(figure("\nnhjc_database_disk_free_bytes "), 0); /* a superuser on the same machine */
+    ck_assert_int_eq(figure("\nnhjc_archive_failing "), 0);
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(partitioned_tables_get_statistics)
+{
+    struct scene s = begin();
+    EVENTUALLY(NUMBER(s.db, "SELECT count(last_analyze) FROM pg_stat_user_tables t JOIN pg_class c ON c.oid = t.relid"
+                            " WHERE c.relkind = 'p'") > 0);
+    end(&s);
+}
+END_TEST
+
+START_TEST(no_upgrade_changes_the_tables_under_a_server)
+{
+    struct scene s = begin();
+    EVENTUALLY(
+        NUMBER(s.db, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 4 AND objid = 1") == 1);
+    OK(db_migrate(s.db, NULL, NULL)); /* nothing to change: nothing in the way */
+    OK(db_exec(s.db, "DELETE FROM schema_replace WHERE name = '40_storage'"));
+    ck_assert_int_eq(db_migrate(s.db, NULL, NULL).kind, ERR_CONFLICT);
+    housekeeping_stop(&s.h);
+    OK(db_migrate(s.db, NULL, NULL));
+    end(&s);
+}
+END_TEST
+
 DBTEST_MAIN("housekeeping", fresh, a_notice_reloads_the_unit_it_names_and_no_other, an_empty_notice_reloads_everything,
             what_changed_while_nobody_listened_is_seen_after_the_connection_returns,
             refused_handshakes_are_written_with_what_is_known, entries_in_hand_at_the_end_are_written_before_it_ends,
@@ -316,6 +412,8 @@ DBTEST_MAIN("housekeeping", fresh, a_notice_reloads_the_unit_it_names_and_no_oth
             what_a_foreign_certificate_calls_itself_is_written_whatever_it_is,
             an_entry_the_database_refuses_is_given_up_and_keeps_nothing_waiting,
             a_job_that_times_out_keeps_no_later_job_waiting, a_stop_does_not_wait_for_a_long_job,
-            a_job_that_fails_keeps_no_notice_waiting,
+            a_job_that_fails_keeps_no_notice_waiting, certificates_are_told_by_identity_and_a_renewed_one_is_not,
+            partitions_that_end_soon_are_an_alarm_and_the_disk_has_figures, partitioned_tables_get_statistics,
+            no_upgrade_changes_the_tables_under_a_server,
             partitions_past_their_retention_go_by_themselves_and_younger_ones_stay,
             partitions_are_made_as_far_ahead_as_asked_and_by_our_clock)

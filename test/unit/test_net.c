@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "net/peer_x509.h"
+#include "net/server.h"
 
 #define GET_ECHO "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"
 #define GET_HOLD "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -1217,7 +1218,20 @@ START_TEST(a_server_may_be_closed_without_having_started)
 }
 END_TEST
 
-UNIT_MAIN("net", a_known_client_is_answered_over_tls_1_2_and_1_3,
+START_TEST(what_expires_is_told_a_week_and_two_months_ahead)
+{
+    const int64_t day = 86400;
+    ck_assert_int_eq(server_expiry_stage(61 * day, INT64_MAX), 0);
+    ck_assert_int_eq(server_expiry_stage(59 * day, INT64_MAX), 1);
+    ck_assert_int_eq(server_expiry_stage(6 * day, INT64_MAX), 2);
+    ck_assert_int_eq(server_expiry_stage(INT64_MAX, 8 * day), 0);
+    ck_assert_int_eq(server_expiry_stage(INT64_MAX, 6 * day), 1);
+    ck_assert_int_eq(server_expiry_stage(INT64_MAX, day - 1), 2);
+    ck_assert_int_eq(server_expiry_stage(-1, INT64_MAX), 2);
+}
+END_TEST
+
+UNIT_MAIN("net", what_expires_is_told_a_week_and_two_months_ahead, a_known_client_is_answered_over_tls_1_2_and_1_3,
           a_certificate_that_does_not_hold_is_refused_with_its_alert_reason_and_code,
           an_old_crl_lets_nobody_in_and_does_not_blame_the_client, a_crl_signed_by_somebody_else_lets_nobody_in,
           a_client_whose_own_issuer_has_no_crl_is_refused, an_intermediate_that_no_crl_covers_does_not_break_logins,

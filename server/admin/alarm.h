@@ -1,0 +1,19 @@
+/* alarm: looks at what an operator must hear of before it stops the platform, sets the gauges and writes the lines.
+ *
+ * For:    the housekeeping thread.
+ * Lines:  certificates in force: one each at 60, 30 and daily from 7 days on; disk at 70 and 90 percent; partitions
+ * that reach less than a month ahead; an archive that fails. Gauges have all figures all the time. Errors: those of db.
+ * Thread: as the connection. */
+#ifndef NHJC_ADMIN_ALARM_H
+#define NHJC_ADMIN_ALARM_H
+
+#include "db/db.h"
+
+RESULT alarm_certificates(struct db *db); /* daily */
+RESULT alarm_storage(struct db *db);      /* hourly */
+
+/* Bytes free and in all where the database lies; -1: not on this machine, or its folder is not told (that takes
+ * pg_read_all_settings, a superuser has it). */
+RESULT alarm_disk(struct db *db, int64_t *free_bytes, int64_t *all_bytes);
+
+#endif
