@@ -31,9 +31,10 @@ CREATE OR REPLACE FUNCTION partition_tables(kind text) RETURNS SETOF text LANGUA
 $$;
 
 -- The partitions that an instant needs. kind: 'reading' (also makes the year's) or 'receipt'.
--- Serialised by an advisory lock; months are those of the session's time zone (the platform's).
+-- Serialised by an advisory lock; months are those of the session's time zone (the platform's). With the owner's rights: a
+-- server need not own the tables (roles.sql).
 CREATE OR REPLACE FUNCTION partition_ensure(kind text, at timestamptz) RETURNS integer
-LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog, pg_temp AS $$
 DECLARE
     t text; made integer := 0;
     m timestamptz := date_trunc('month', at);
@@ -50,6 +51,8 @@ BEGIN
     END IF;
     RETURN made;
 END $$;
+
+REVOKE ALL ON FUNCTION partition_ensure(text, timestamptz) FROM PUBLIC;
 
 -- Housekeeping: from two months back to `ahead` months ahead of `at`.
 CREATE OR REPLACE FUNCTION partition_horizon(at timestamptz, ahead integer) RETURNS integer

@@ -181,11 +181,11 @@ LANGUAGE sql VOLATILE SET search_path = public, pg_catalog AS $$
 $$;
 
 -- Drops one partition whose time is over, in the caller's transaction, which sets lock_timeout. Gives '' when it is gone,
--- otherwise why it must stay for now: then the caller rolls back. Readings: whoever computes rollups holds (6, 0) shared,
+-- otherwise why it must stay for now: then the caller rolls back. With the owner's rights (roles.sql). Readings: whoever computes rollups holds (6, 0) shared,
 -- so that none of them finds the readings gone without knowing it. Marks are looked for twice: before the registers are
 -- read, because then their months' rollups are whole and cheap to tell; and under the locks, because uploads go on meanwhile.
 CREATE OR REPLACE FUNCTION storage_drop(of_part text, cutoff timestamptz) RETURNS text
-LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog, pg_temp AS $$
 DECLARE p record;
 BEGIN
     SELECT * INTO p FROM storage_partitions() s WHERE s.part = of_part;
@@ -220,6 +220,8 @@ BEGIN
     DELETE FROM setting WHERE key = 'made:' || of_part;
     RETURN '';
 END $$;
+
+REVOKE ALL ON FUNCTION storage_drop(text, timestamptz) FROM PUBLIC;
 
 -- Day rows of years that are over and not yet ordered by enterprise, with the index to order them by. A year's rows lie by
 -- day, as they came: one item's days are as many pages. Ordered by enterprise, they lie side by side.

@@ -1,9 +1,10 @@
 """What an operator's machinery relies on: health, log rotation, upgrades, rights."""
 import json
 import os
-import unittest
+import re
 
-from stack import StackCase, main, wait
+from stack import SOURCE, StackCase, main, run, wait
+from testdata import BASIC, POWER, readings
 
 
 class Operations(StackCase):
@@ -60,6 +61,48 @@ class Operations(StackCase):
             self.province.ctl('db', 'migrate')
         finally:
             self.province.start()
+
+
+
+class Rights(StackCase):
+    options = 'retention_raw = 3650d'  # a stack of its own
+
+    def refused(self, role, text):
+        done = self.psql(role, text)
+        self.assertIn('permission denied' if 'DROP' not in text else 'must be owner', done.stderr)
+
+    def psql(self, role, *words):
+        env = dict(self.stack.env, **dict(self.province.pg, PGUSER=role))
+        return run('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', *(['-c', *words] if len(words) == 1 else words), check=False, env=env)
+
+    def test_the_server_works_without_owning_a_table_and_reports_see_no_key(self):
+        roles = os.path.join(SOURCE, 'sql', 'roles.sql')
+        for _ in range(2):  # may be repeated
+            self.assertEqual(self.psql(self.province.pg['PGUSER'], '-f', roles).stderr, '')
+        self.province.stop()
+        with open(self.province.conf) as file:
+            conf = file.read()
+        with open(self.province.conf, 'w') as file:
+            file.write(re.sub(r'(database = ".*)user=\S+', r'\1user=nhjc_server', conf))
+        self.province.sql("ALTER ROLE nhjc_server SET log_min_messages = 'info'")
+        self.province.start()
+        device = self.stack.device(95, BASIC)  # admits, registers, configures
+        self.code(device.upload(readings(POWER, '2015-03-01 00:00', ['1'] * 8)), 0)  # its month is made now
+        self.province.rolled_up()
+        self.province.verified()
+        self.assertEqual(self.province.number("SELECT count(*) FROM pg_stat_activity WHERE usename <> 'nhjc_server' AND application_name LIKE 'nhjcd%'"), 0)
+        self.assertEqual(self.province.ctl('health', check=False).returncode, 0)
+        self.province.sql("DELETE FROM setting WHERE key LIKE 'made:%'")
+        self.assertIn('reading_frame_201503', self.province.ctl('storage', 'expire').stdout)
+        self.assertEqual(self.province.number("SELECT (to_regclass('reading_frame_201503') IS NULL)::integer"), 1)
+        self.refused('nhjc_server', 'DROP TABLE unit')
+        self.refused('nhjc_server', 'DELETE FROM audit_log')
+        part = self.province.sql("SELECT part FROM storage_partitions() WHERE tbl = 'audit_log' ORDER BY 1 DESC LIMIT 1")[0][0]
+        self.refused('nhjc_server', 'DELETE FROM ' + part)
+        self.assertEqual(self.psql('nhjc_report', "SELECT count(*) > 0 FROM bv_infodb_energydata_province WHERE granularity = 'year'").stdout.strip(), 't')
+        for secret in ('SELECT secret_key FROM device', 'SELECT value FROM setting', 'SELECT content FROM upload_payload', 'SELECT detail FROM audit_log',
+                       "SELECT storage_drop('rollup_hour_201503', now())", "SELECT partition_ensure('reading', now())", 'DELETE FROM rollup_year'):
+            self.refused('nhjc_report', secret)
 
 
 if __name__ == '__main__':
