@@ -31,15 +31,26 @@ static char *path_of(const char *text, const struct http_parser_url *u)
     return mem_printf("%.*s%s%.*s", path_length, path, has_query ? "?" : "", query_length, query);
 }
 
+/* Of what may not stand in the line of a request http-parser lets some pass. */
+static bool is_visible(const char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text <= ' ' || *text == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 RESULT url_parse(const char *text, struct url *url)
 {
     struct http_parser_url u;
     *url = (struct url){0};
     http_parser_url_init(&u);
     size_t length = text ? strlen(text) : 0;
-    if (!text || strncasecmp(text, "https://", 8) != 0 || strpbrk(text, " \t\r\n") ||
+    if (!text || strncasecmp(text, "https://", 8) != 0 || !is_visible(text) ||
         http_parser_parse_url(text, length, 0, &u) != 0 || !(u.field_set & 1 << UF_HOST) ||
-        (u.field_set & (1 << UF_USERINFO | 1 << UF_FRAGMENT))) {
+        (u.field_set & (1 << UF_USERINFO | 1 << UF_FRAGMENT)) || (u.field_set & 1 << UF_PORT && u.port == 0)) {
         return result_error(ERR_SENDER, 0, "not an https URL: %s", text ? text : "(none)");
     }
     url->host = part(text, &u, UF_HOST);

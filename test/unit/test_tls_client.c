@@ -44,7 +44,10 @@ START_TEST(what_is_no_https_url_is_refused)
                                        "https://a:b/c",
                                        "https://a/#f",
                                        "https://a:99999/",
+                                       "https://a:0/",
                                        "https://a b/",
+                                       "https://a/\fb?x=1",
+                                       "https://a/\x7f",
                                        "https://a/\r\nX: y"};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct url u;
