@@ -5,14 +5,15 @@
 #define COEFFICIENT_SCALE ((dec128)1000000000000)
 #define DAY_US (INT64_C(86400) * USEC_PER_SEC)
 
-void cells_from_rollups(const struct db_rows *rows, int aggregation, struct arena *a, struct cell_list *out)
+void cells_from_rollups(const struct db_rows *rows, struct arena *a, struct cell_list *out)
 {
     enum { TS, N, ND, TOTAL, WIDE, MIN, MAX };
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         struct period_cell *c = ARENA_PUSH(a, out->at, out->count, out->cap);
         c->ts = db_get_time(rows, i, TS);
         c->n = db_get_int(rows, i, N);
-        c->m = aggregation == AGG_COUNTER ? db_get_int(rows, i, ND) : c->n;
+        c->m = db_is_null(rows, i, ND) ? c->n : db_get_int(rows, i, ND); /* as it was computed: a row may be older than
+                                                                            the item's aggregation, and frozen */
         c->total = db_is_null(rows, i, TOTAL) ? db_get_integer(rows, i, WIDE) : db_get_int(rows, i, TOTAL);
         c->min = db_get_int(rows, i, MIN);
         c->max = db_get_int(rows, i, MAX);

@@ -18,7 +18,7 @@ struct cell_list {
 };
 
 /* Rows of (ts, n, nd, total, wide, vmin, vmax), in order of ts. */
-void cells_from_rollups(const struct db_rows *rows, int aggregation, struct arena *a, struct cell_list *out);
+void cells_from_rollups(const struct db_rows *rows, struct arena *a, struct cell_list *out);
 /* Rows of (ts, value): readings or reported values. */
 void cells_from_values(const struct db_rows *rows, struct arena *a, struct cell_list *out);
 /* Merges days, in order, into weeks or quarters. */

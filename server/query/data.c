@@ -209,7 +209,7 @@ static RESULT take_live(struct run *run, struct target *t, struct cell_list *cel
     if (g == GRAN_MINUTE) {
         cells_from_values(rows, run->arena, &stored);
     } else {
-        cells_from_rollups(rows, t->live.aggregation, run->arena, &stored);
+        cells_from_rollups(rows, run->arena, &stored);
     }
     db_rows_free(&rows);
     if (LEVELS[g].merged) {

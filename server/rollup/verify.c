@@ -16,10 +16,10 @@ struct verify {
     struct registry *registry;
     struct buf *report;
     int64_t differences;
-    int64_t from, to;             /* whole days */
-    struct arena *day, *keep;     /* of one day; of the whole run */
-    struct key_set open[LEVELS];  /* periods with marks: not final, not compared */
-    struct row_list days, months; /* of the current month, of the current year */
+    int64_t from, to;                        /* whole days */
+    struct arena *day, *month, *year, *keep; /* of one; of the whole run */
+    struct key_set open[LEVELS];             /* periods with marks: not final, not compared */
+    struct row_list days, months;            /* of the current month, of the current year */
     struct key_set repair;
     bool *known; /* registers carried from day to day, by slot */
     int64_t *last, *when;
@@ -116,11 +116,11 @@ static RESULT compare_stored(struct verify *v, int level, int64_t lo, int64_t hi
 
 /* ---- computing a day, a month, a year ---- */
 
-static void keep_rows(struct verify *v, const struct row_list *rows, struct row_list *kept)
+static void keep_rows(struct arena *arena, const struct row_list *rows, struct row_list *kept)
 {
     for (size_t i = 0; i < rows->count; i++) {
         const struct bucket_row *r = &rows->at[i];
-        struct bucket_row *k = row_list_add(kept, v->keep, r->unit_id, r->page, r->ts, r->width);
+        struct bucket_row *k = row_list_add(kept, arena, r->unit_id, r->page, r->ts, r->width);
         memcpy(k->cells, r->cells, (size_t)r->width * sizeof *k->cells);
     }
     row_list_sort(kept);
@@ -158,24 +158,26 @@ static RESULT verify_day(struct verify *v, int64_t day)
     add_coarse(v, &days, &coarse);
     TRY(compare_stored(v, 0, day, range.hi, &hours));
     TRY(compare_stored(v, 1, day, range.hi, &days));
-    keep_rows(v, &days, &v->days);
+    keep_rows(v->month, &days, &v->days);
     return RESULT_OK;
 }
 
 /* Rolls what was kept into one period, compares it when the period was covered whole, and keeps it for the next level.
  */
-static RESULT close_period(struct verify *v, int level, int64_t start, struct row_list *lower, struct row_list *upper)
+static RESULT close_period(struct verify *v, int level, int64_t start, struct row_list *lower, struct arena *arena,
+                           struct row_list *upper)
 {
     int64_t end = period_next(GRAN[level], start);
     struct key_set wanted = {0};
     struct row_list rows = {0};
-    key_set_add(&wanted, v->keep, v->unit->id, start);
-    rows_roll(lower, &wanted, GRAN[level], &rows, v->keep);
-    lower->count = 0;
+    key_set_add(&wanted, arena, v->unit->id, start);
+    rows_roll(lower, &wanted, GRAN[level], &rows, arena);
     if (v->from <= start && end <= v->to)
         TRY(compare_stored(v, level, start, end, &rows));
     if (upper)
-        keep_rows(v, &rows, upper);
+        keep_rows(v->year, &rows, upper);
+    *lower = (struct row_list){0};
+    arena_reset(arena);
     return RESULT_OK;
 }
 
@@ -208,9 +210,9 @@ static RESULT verify_days(struct verify *v)
         if (busy)
             TRY(verify_day(v, day));
         if (period_start(GRAN_MONTH, next) != period_start(GRAN_MONTH, day))
-            TRY(close_period(v, 2, period_start(GRAN_MONTH, day), &v->days, &v->months));
+            TRY(close_period(v, 2, period_start(GRAN_MONTH, day), &v->days, v->month, &v->months));
         if (period_start(GRAN_YEAR, next) != period_start(GRAN_YEAR, day))
-            TRY(close_period(v, 3, period_start(GRAN_YEAR, day), &v->months, NULL));
+            TRY(close_period(v, 3, period_start(GRAN_YEAR, day), &v->months, v->year, NULL));
         day = next;
     }
     return RESULT_OK;
@@ -328,7 +330,12 @@ RESULT rollup_verify(struct db *db, struct registry *registry, int32_t unit_id, 
                      const struct rollup_repair *repair, struct buf *report, int64_t *differences)
 {
     *differences = 0;
-    struct verify v = {.registry = registry, .report = report, .day = arena_new(0), .keep = arena_new(0)};
+    struct verify v = {.registry = registry,
+                       .report = report,
+                       .day = arena_new(0),
+                       .month = arena_new(0),
+                       .year = arena_new(0),
+                       .keep = arena_new(0)};
     rollup_store_init(&v.store, db);
     struct result r = registry_unit_by_id(registry, db, unit_id, &v.unit);
     if (result_ok(r) && v.unit) {
@@ -341,6 +348,8 @@ RESULT rollup_verify(struct db *db, struct registry *registry, int32_t unit_id, 
     }
     rollup_store_free(&v.store);
     arena_free(&v.day);
+    arena_free(&v.month);
+    arena_free(&v.year);
     arena_free(&v.keep);
     return r;
 }

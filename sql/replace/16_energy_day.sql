@@ -61,7 +61,7 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
         FROM k JOIN item i ON i.unit_id = k.u AND i.stat_type = 0
         JOIN rollup_day r ON r.unit_id = k.u AND r.page = i.slot / 128 AND r.ts = k.d
         CROSS JOIN LATERAL (SELECT i.slot % 128 + 1) x (s)
-        CROSS JOIN LATERAL (SELECT CASE WHEN i.aggregation = 2 THEN r.nd[x.s] ELSE r.n[x.s] END) y (m)
+        CROSS JOIN LATERAL (SELECT coalesce(r.nd[x.s], r.n[x.s])) y (m)
         WHERE y.m > 0
         UNION ALL
         SELECT k.u, k.d, i.energy, i.unit, i.stat_type, i.usage, unscale(r.value[x.s])
@@ -121,14 +121,14 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog SET enable_nestloop = o
     part AS MATERIALIZED (
         SELECT r.u, r.d, i.energy, i.usage, i.unit, scaled(r.total[i.slot % 128 + 1], r.wide[i.slot % 128 + 1]) * 0.000001 AS total
         FROM page r JOIN item i ON i.unit_id = r.u AND i.slot / 128 = r.page
-        WHERE CASE WHEN i.aggregation = 2 THEN r.nd[i.slot % 128 + 1] ELSE r.n[i.slot % 128 + 1] END > 0),
+        WHERE coalesce(r.nd[i.slot % 128 + 1], r.n[i.slot % 128 + 1]) > 0),
     day AS MATERIALIZED (SELECT DISTINCT k.d, k.d::date AS date FROM k),
     measured AS MATERIALIZED ( -- what has a value in the month: a gap of days must not change the basis
         SELECT DISTINCT m.u, m.month, i.energy, i.usage
         FROM (SELECT DISTINCT k.u, date_trunc('month', k.d) AS month FROM k) m
         CROSS JOIN LATERAL (SELECT * FROM rollup_month a WHERE a.unit_id = m.u AND a.ts = m.month OFFSET 0) r
         JOIN item i ON i.unit_id = r.unit_id AND i.slot / 128 = r.page
-        WHERE CASE WHEN i.aggregation = 2 THEN r.nd[i.slot % 128 + 1] ELSE r.n[i.slot % 128 + 1] END > 0),
+        WHERE coalesce(r.nd[i.slot % 128 + 1], r.n[i.slot % 128 + 1]) > 0),
     rate AS MATERIALIZED ( -- few: enterprises use the same energies in the same units
         SELECT e.energy, e.unit, e.d, c.tce, c.co2, m.measure, m.ratio
         FROM (SELECT DISTINCT p.energy, p.unit, p.d FROM part p) e

@@ -21,7 +21,7 @@ SELECT format($q$
     JOIN collect_item i ON i.unit_id = u.id AND i.stat_type = 0
     JOIN %2$s r ON r.unit_id = u.id AND r.page = i.slot / 128
     CROSS JOIN LATERAL (SELECT i.slot %% 128 + 1) x (k)
-    CROSS JOIN LATERAL (SELECT r.n[x.k], CASE WHEN i.aggregation = 2 THEN r.nd[x.k] ELSE r.n[x.k] END) d (n, nd)
+    CROSS JOIN LATERAL (SELECT r.n[x.k], coalesce(r.nd[x.k], r.n[x.k])) d (n, nd) -- nd: computed as a register
     CROSS JOIN LATERAL (SELECT d.n, nullif(d.nd, 0)) e (n, m)
     CROSS JOIN LATERAL (SELECT e.n, e.m,
         CASE WHEN e.m IS NOT NULL THEN scaled(r.total[x.k], r.wide[x.k]) END,

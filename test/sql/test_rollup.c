@@ -153,6 +153,31 @@ START_TEST(what_was_used_across_a_replaced_meter_is_each_meters_part)
 }
 END_TEST
 
+START_TEST(frozen_rows_keep_their_values_when_the_aggregation_changes)
+{
+    struct db *db = open_db();
+    struct registry *registry;
+    bool left = true;
+    OK(registry_open(db, &registry));
+    OK(db_exec(db, "INSERT INTO reading_frame (unit_id, page, ts, value) SELECT 1, 0, ts, '{3000000,5000000}' FROM "
+                   "generate_series(timestamptz '2024-03-31 22:00', '2024-04-01 01:00', '1 hour') ts;"
+                   "INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, ts FROM reading_frame"));
+    OK(rollup_slice(db, registry, 1, 256, &left));
+    OK(db_exec(db, "DROP TABLE reading_frame_202403; INSERT INTO setting VALUES ('raw_from', '2024-04-01 00:00:00+08');"
+                   "UPDATE collect_item SET aggregation = 2 WHERE slot = 0"));
+    ck_assert_int_eq(NUMBER(db,
+                            "SELECT value::integer FROM bv_infodb_energydata_province WHERE enterprise_code = 'U1' AND "
+                            "data_code = '0000000000000000' AND granularity = 'month' AND stat_date = '2024-03-01'"),
+                     6);
+    ck_assert_int_eq(NUMBER(db,
+                            "SELECT avg::integer FROM bv_infodb_energydata_province WHERE enterprise_code = 'U1' AND "
+                            "data_code = '0000000000000000' AND granularity = 'day' AND stat_date = '2024-03-31'"),
+                     3);
+    registry_close(&registry);
+    db_close(&db);
+}
+END_TEST
+
 /* The first of them is withdrawn while the days after it are already marked: the next reading is found behind them. */
 START_TEST(the_reading_after_more_withdrawn_days_than_are_probed_is_found)
 {
@@ -183,4 +208,5 @@ END_TEST
 DBTEST_MAIN("rollup", before, a_backlog_of_one_enterprise_does_not_keep_others_from_being_current,
             a_difference_across_more_withdrawn_days_than_are_probed_is_not_lost,
             what_was_used_across_a_replaced_meter_is_each_meters_part,
+            frozen_rows_keep_their_values_when_the_aggregation_changes,
             the_reading_after_more_withdrawn_days_than_are_probed_is_found)
