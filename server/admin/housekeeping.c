@@ -9,6 +9,7 @@
 #include "admin/alarm.h"
 #include "admin/audit.h"
 #include "base/backoff.h"
+#include "base/caltime.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -54,6 +55,7 @@ static const struct db_stmt PARENT =
      "LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid WHERE c.relkind = 'p' AND pg_has_role(c.relowner, 'USAGE') "
      "AND coalesce(s.last_analyze, '-infinity') < now() - interval '7 days' ORDER BY s.last_analyze NULLS FIRST, 1 "
      "LIMIT 1"};
+static const struct db_stmt NEW_DAY = {"housekeeping_base_data", "SELECT base_data_new_day($1)"};
 
 struct entry { /* one row of the audit log to be */
     char actor[256], peer[64], action[32], detail[256];
@@ -291,6 +293,22 @@ static RESULT job_analyze(struct housekeeping *h)
     return *sql ? db_exec(h->db, sql) : RESULT_OK;
 }
 
+/* Base data that begins or ends by the calendar. */
+static RESULT job_base_data(struct housekeeping *h)
+{
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    db_params_init(&p);
+    db_bind_date(&p, (int32_t)((clock_now() + caltime_offset_seconds() * USEC_PER_SEC) / (86400 * USEC_PER_SEC)));
+    struct result r = db_query(h->db, &NEW_DAY, &p, &rows);
+    if (result_ok(r) && db_get_int(rows, 0, 0) > 0) {
+        log_write(LOG_INFO, "admin", "base_data_of_the_day", "entries=%lld", (long long)db_get_int(rows, 0, 0));
+    }
+    db_rows_free(&rows);
+    db_params_free(&p);
+    return r;
+}
+
 static int64_t monotonic_ms(void)
 {
     return clock_monotonic() / 1000000;
@@ -327,6 +345,7 @@ static const struct job JOBS[] = {
     {"outbox_prune", 600 * SECOND_MS, job_prune},    {"certificates", 86400 * SECOND_MS, job_certificates},
     {"analyze", 3600 * SECOND_MS, job_analyze},      {"storage", 3600 * SECOND_MS, job_storage},
     {"retention", 86400 * SECOND_MS, job_retention}, {"reupload", SECOND_MS, job_reupload},
+    {"base_data", 60 * SECOND_MS, job_base_data},
 };
 
 static bool stopping(struct housekeeping *h)

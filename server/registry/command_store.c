@@ -19,11 +19,12 @@ static const struct {
              {"REREGISTER", false, false, false}};
 
 static const struct db_stmt ADD = {"command.add", "INSERT INTO command (command_id, unit_id, device_id, kind, from_ts, "
-                                                  "to_ts, data_codes, value, created_at, created_by) "
-                                                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"};
+                                                  "to_ts, data_codes, value, created_at, created_by, addressed) "
+                                                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $3 IS NOT NULL)"};
 static const struct db_stmt TAKE = {
     "command.take",
-    "WITH due AS (SELECT unit_id, command_id FROM command WHERE unit_id = $1 AND (device_id = $2 OR device_id IS NULL) "
+    "WITH due AS (SELECT unit_id, command_id FROM command WHERE unit_id = $1 "
+    "    AND (device_id = $2 OR device_id IS NULL OR (NOT addressed AND sent_at <= $3 - interval '1 day')) "
     "    AND (state = 'queued' OR (state = 'sent' AND sent_at <= $3 - $4 * interval '1 second')) "
     "  ORDER BY created_at, command_id LIMIT $5 FOR UPDATE SKIP LOCKED), "
     "given AS (UPDATE command c SET state = 'sent', sent_at = $3, times_sent = times_sent + 1, device_id = $2 FROM due "

@@ -3,7 +3,9 @@
  * Way:    queued -> sent (with a Heartbeat) -> done | failed (ReportCommand); an operator may cancel what is not
  * finished. Repeat: an answer can get lost, so a command that was sent is given again after COMMAND_RESEND_S without a
  * result; a device knows a repetition by its commandId. Device: a command without a device goes to the one that asks
- * first and is that one's from then on. Errors: those of db; as noted. Thread: as the connection. */
+ * first and is that one's from then on, until that one has asked for nothing for a day: then another may take it. The
+ * platform's own requests close by themselves (sql/replace/35_command.sql). Errors: those of db; as noted. Thread: as
+ * the connection. */
 #ifndef NHJC_REGISTRY_COMMAND_STORE_H
 #define NHJC_REGISTRY_COMMAND_STORE_H
 

@@ -86,3 +86,28 @@ BEGIN
         EXECUTE 'SELECT coefficient_remark($1, $2, $3, NULL)' USING c.new_from, c.new_to, c.code;
     END LOOP;
 END $$;
+
+-- What begins or ends by the calendar is news to devices as an import is: entries whose first day or whose end came since the day
+-- of the last look carry a new dicVersion, one for all. Gives how many.
+CREATE OR REPLACE FUNCTION base_data_new_day(today date) RETURNS integer LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE
+    looked date;
+    touched integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(5, 0);
+    SELECT value::date INTO looked FROM setting WHERE key = 'basedata_day';
+    looked := coalesce(looked, date '2010-01-01');
+    IF looked >= today THEN
+        RETURN 0;
+    END IF;
+    IF EXISTS (SELECT FROM base_data WHERE valid_to IS DISTINCT FROM valid_from
+                 AND ((valid_from > looked AND valid_from <= today) OR (valid_to > looked AND valid_to <= today))) THEN
+        WITH version AS MATERIALIZED (SELECT nextval('dic_version_seq') AS n)
+        UPDATE base_data SET dic_version = version.n FROM version
+        WHERE valid_to IS DISTINCT FROM valid_from
+          AND ((valid_from > looked AND valid_from <= today) OR (valid_to > looked AND valid_to <= today));
+        GET DIAGNOSTICS touched = ROW_COUNT;
+    END IF;
+    INSERT INTO setting AS s (key, value) VALUES ('basedata_day', today::text) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+    RETURN touched;
+END $$;

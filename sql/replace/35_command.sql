@@ -40,20 +40,36 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
     FROM numbered n GROUP BY n.unit_id, n.island
 $$;
 
+-- Closes the platform's own requests that would otherwise stay open for good: what they asked for has come, lies before the days
+-- looked at, or was not reported within a day (the device was replaced, is silent or does not know the command).
 -- One REUPLOAD for each gap that was not asked for: none open that overlaps it, none finished within a day, and not asked three
--- times already. At most `per_unit` open ones of the platform's own for an enterprise, newest gaps first. Gives how many.
+-- times already; a request that no device ever took does not count. At most `per_unit` open ones of the platform's own for an
+-- enterprise, newest gaps first. Gives how many.
 CREATE OR REPLACE FUNCTION command_reupload(first_day timestamptz, last_day timestamptz, at timestamptz, per_unit integer, most integer)
-RETURNS integer LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+RETURNS integer LANGUAGE plpgsql SET search_path = public, pg_catalog SET client_min_messages = warning AS $$
 DECLARE made integer;
 BEGIN
-    WITH gap AS MATERIALIZED (SELECT * FROM command_gaps(first_day, last_day)),
-    wanted AS (
+    DROP TABLE IF EXISTS pg_temp.command_gap;
+    CREATE TEMP TABLE command_gap ON COMMIT DROP AS SELECT * FROM command_gaps(first_day, last_day);
+
+    UPDATE command c SET finished_at = at, state = CASE WHEN e.filled THEN 'done' ELSE 'failed' END,
+        detail = CASE WHEN e.filled THEN '缺口已补 / gap filled'
+                      WHEN c.from_ts < first_day THEN '超出补传期限 / older than the days looked at'
+                      ELSE '一天内未报告结果 / no result within a day' END
+    FROM (SELECT o.unit_id, o.command_id, o.from_ts >= first_day AND o.to_ts <= last_day AND NOT EXISTS (
+              SELECT FROM pg_temp.command_gap g WHERE g.unit_id = o.unit_id AND g.from_ts < o.to_ts AND g.to_ts > o.from_ts) AS filled
+          FROM command o WHERE o.automatic AND o.state IN ('queued', 'sent')) e
+    WHERE c.unit_id = e.unit_id AND c.command_id = e.command_id
+      AND (e.filled OR c.from_ts < first_day OR c.created_at <= at - interval '1 day');
+
+    WITH wanted AS (
         SELECT g.*, row_number() OVER (PARTITION BY g.unit_id ORDER BY g.from_ts DESC) AS n,
                (SELECT count(*) FROM command c WHERE c.unit_id = g.unit_id AND c.automatic AND c.state IN ('queued', 'sent')) AS open
-        FROM gap g
+        FROM pg_temp.command_gap g
         WHERE NOT EXISTS (SELECT FROM command c WHERE c.unit_id = g.unit_id AND c.kind = 'REUPLOAD' AND c.from_ts < g.to_ts AND c.to_ts > g.from_ts
-                            AND (c.state IN ('queued', 'sent') OR c.finished_at > at - interval '1 day'))
-          AND (SELECT count(*) FROM command c WHERE c.unit_id = g.unit_id AND c.automatic AND c.from_ts < g.to_ts AND c.to_ts > g.from_ts) < 3)
+                            AND (c.state IN ('queued', 'sent') OR (c.device_id IS NOT NULL AND c.finished_at > at - interval '1 day')))
+          AND (SELECT count(*) FROM command c WHERE c.unit_id = g.unit_id AND c.automatic AND c.device_id IS NOT NULL
+                 AND c.from_ts < g.to_ts AND c.to_ts > g.from_ts) < 3)
     INSERT INTO command (command_id, unit_id, kind, from_ts, to_ts, data_codes, automatic, created_at, created_by)
     SELECT replace(gen_random_uuid()::text, '-', ''), w.unit_id, 'REUPLOAD', w.from_ts, w.to_ts, w.codes, true, at, 'platform'
     FROM wanted w WHERE w.n + w.open <= per_unit ORDER BY w.from_ts DESC LIMIT most;

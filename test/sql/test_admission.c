@@ -168,6 +168,23 @@ START_TEST(a_command_for_nobody_in_particular_goes_to_the_first_who_asks)
 }
 END_TEST
 
+START_TEST(what_a_silent_device_took_goes_to_another_after_a_day_unless_it_was_meant_for_it)
+{
+    char open[33], meant[33];
+    begin();
+    put("accepted");
+    add(NULL, open);
+    add(DEVICE, meant);
+    ck_assert_uint_eq(take(DEVICE, now), 2);
+    ck_assert_uint_eq(take(OTHER, now + DAY - 1), 0);
+    ck_assert_uint_eq(take(OTHER, now + DAY), 1);
+    ck_assert_int_eq(tell(DEVICE, open, true), COMMAND_UNKNOWN);
+    ck_assert_int_eq(tell(OTHER, open, true), COMMAND_SETTLED);
+    ck_assert_int_eq(tell(DEVICE, meant, true), COMMAND_SETTLED);
+    end();
+}
+END_TEST
+
 START_TEST(a_heartbeat_carries_a_bounded_number_of_commands_oldest_first)
 {
     char id[33];
@@ -317,6 +334,77 @@ START_TEST(requests_of_an_enterprise_are_bounded_newest_gaps_first)
 }
 END_TEST
 
+static void spoil(int hours_after_first)
+{
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_int4(&p, hours_after_first);
+    struct db_rows *rows = ROWS(db, &p,
+                                "UPDATE rollup_hour SET n[1] = 0 WHERE ts = (SELECT min(ts) FROM rollup_hour) + $1 * "
+                                "interval '1 hour'");
+    db_rows_free(&rows);
+    db_params_free(&p);
+    sum_days();
+}
+
+/* "state detail" of the oldest request. */
+static void expect_first(const char *text)
+{
+    expect_text(
+        ROWS(db, NULL, "SELECT state || ' ' || detail FROM command ORDER BY created_at, from_ts, command_id LIMIT 1"),
+        text);
+}
+
+START_TEST(a_request_whose_gap_was_filled_closes_although_nobody_reported_it)
+{
+    begin();
+    put("accepted");
+    put_rollups();
+    spoil(30);
+    ck_assert_int_eq(ask(now, 1), 1);
+    ck_assert_uint_eq(take(DEVICE, now), 1);
+    OK(db_exec(db, "UPDATE rollup_hour SET n[1] = 4"));
+    spoil(60);
+    ck_assert_int_eq(ask(now + SECOND, 1), 1); /* the place of the filled one is free again */
+    expect_first("done 缺口已补 / gap filled");
+    end();
+}
+END_TEST
+
+START_TEST(a_request_that_a_replaced_device_took_does_not_block_the_enterprise)
+{
+    begin();
+    put("accepted");
+    put_rollups();
+    spoil(30);
+    ck_assert_int_eq(ask(now, 1), 1);
+    ck_assert_uint_eq(take(DEVICE, now), 1);
+    ck_assert_int_eq(ask(now + DAY - 1, 1), 0);
+    ask(now + DAY, 1);
+    expect_first("failed 一天内未报告结果 / no result within a day");
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM command WHERE state = 'queued'"), 1);
+    ck_assert_uint_eq(take(OTHER, now + DAY), 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_request_that_no_device_took_is_made_anew_each_day_and_ends_with_the_days_looked_at)
+{
+    begin();
+    put("accepted");
+    put_rollups();
+    spoil(30);
+    for (int day = 0; day < 3; day++) {
+        ck_assert_int_ge(ask(now + day * DAY, 8), 1);
+    }
+    expect_first("failed 一天内未报告结果 / no result within a day");
+    OK(db_exec(db, "UPDATE command SET state = 'queued', from_ts = from_ts - interval '30 days'"));
+    ask(now, 0);
+    expect_first("failed 超出补传期限 / older than the days looked at");
+    end();
+}
+END_TEST
+
 /* ---------------------------------------------------------------- base data */
 /* How many rows changed; `since` NULL or a date. */
 static int64_t import(const char *json, const char *since, bool whole)
@@ -423,6 +511,38 @@ START_TEST(a_changed_coefficient_marks_the_days_it_covers)
 }
 END_TEST
 
+static int64_t new_day(const char *day)
+{
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_text(&p, day);
+    struct db_rows *rows = ROWS(db, &p, "SELECT base_data_new_day($1::text::date)");
+    int64_t touched = db_get_int(rows, 0, 0);
+    db_rows_free(&rows);
+    db_params_free(&p);
+    return touched;
+}
+
+START_TEST(the_version_rises_on_the_day_on_which_an_entry_begins_or_ends)
+{
+    begin();
+    import("[{\"code\":\"a\",\"name\":\"A\",\"coal_factor\":1},{\"code\":\"b\",\"name\":\"B\"}]", NULL, true);
+    new_day("2026-11-20");
+    import("[{\"code\":\"a\",\"coal_factor\":2}]", "2026-12-01", false);
+    int64_t version = NUMBER(db, VERSION);
+    ck_assert_int_eq(new_day("2026-11-20"), 0);
+    ck_assert_int_eq(new_day("2026-11-30"), 0);
+    ck_assert_int_eq(NUMBER(db, VERSION), version);
+    ck_assert_int_eq(new_day("2026-12-02"), 2); /* the row that ended and the one that follows it */
+    ck_assert_int_eq(NUMBER(db, VERSION), version + 1);
+    ck_assert_int_eq(new_day("2026-12-03"), 0);
+    ck_assert_int_eq(new_day("2026-11-25"), 0); /* a clock that was set back tells nothing twice */
+    ck_assert_int_eq(new_day("2026-12-03"), 0);
+    ck_assert_int_eq(NUMBER(db, VERSION), version + 1);
+    end();
+}
+END_TEST
+
 static void fresh_schema(void)
 {
     struct db *fresh = open_db();
@@ -435,11 +555,16 @@ DBTEST_MAIN("admission", fresh_schema, a_trial_lasts_fifteen_days_and_the_state_
             only_the_first_registration_of_a_certified_enterprise_begins_the_tests,
             a_renewal_keeps_the_former_certificate_and_repeating_it_does_not_lose_it,
             a_command_for_nobody_in_particular_goes_to_the_first_who_asks,
+            what_a_silent_device_took_goes_to_another_after_a_day_unless_it_was_meant_for_it,
             a_heartbeat_carries_a_bounded_number_of_commands_oldest_first,
             what_is_cancelled_is_not_given_and_what_is_finished_is_not_cancelled,
             nothing_is_asked_for_where_nothing_is_missing, a_gap_is_asked_for_once_until_a_day_after_its_end,
             a_whole_outage_asks_for_everything_and_readings_sent_as_invalid_are_no_gap,
-            requests_of_an_enterprise_are_bounded_newest_gaps_first, a_new_coefficient_closes_the_row_before_it,
+            requests_of_an_enterprise_are_bounded_newest_gaps_first,
+            a_request_whose_gap_was_filled_closes_although_nobody_reported_it,
+            a_request_that_a_replaced_device_took_does_not_block_the_enterprise,
+            a_request_that_no_device_took_is_made_anew_each_day_and_ends_with_the_days_looked_at,
+            the_version_rises_on_the_day_on_which_an_entry_begins_or_ends, a_new_coefficient_closes_the_row_before_it,
             what_is_not_given_ends_and_may_come_back_on_the_same_day,
             every_change_raises_the_version_and_nothing_else_does, entries_of_different_industries_share_a_code,
             a_changed_coefficient_marks_the_days_it_covers)
