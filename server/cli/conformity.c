@@ -32,7 +32,14 @@ static RESULT verdict(const struct conformity *c)
             fprintf(stderr, "  %s: %s / %s: %s\n", rule->title_zh, rule->reason_zh, rule->title_en, rule->reason_en);
         }
     }
-    return c->passed
+    bool current = conformity_current(c);
+    if (!current) {
+        fprintf(
+            stderr,
+            "  最近 %d 天内没有合格日，企业已不再正常上传 / no good day in the last %d: the enterprise sends no more\n",
+            CONFORMITY_RECENT_DAYS, CONFORMITY_RECENT_DAYS);
+    }
+    return c->passed && current
                ? RESULT_OK
                : result_error(ERR_SENDER, 0,
                               "未通过符合性测试，见 report conformity / the conformity rules do not hold, see report "

@@ -14,6 +14,14 @@ bool conformity_spoiled(const struct quality_day *day)
     return !quality_good_day(&day->counts);
 }
 
+bool conformity_current(const struct conformity *c)
+{
+    for (size_t i = c->days.count; i > 0; i--)
+        if (!conformity_spoiled(&c->days.at[i - 1]))
+            return c->days.at[i - 1].day >= c->to - CONFORMITY_RECENT_DAYS * DAY_US;
+    return false;
+}
+
 /* ---- the window ---- */
 
 void conformity_choose_window(struct conformity *c)
@@ -202,6 +210,10 @@ static void judge_clock(struct conformity *c, struct conformity_result *r)
         say(r, false, "没有注册的端设备", "no end device is registered");
     else if (!c->has_heartbeat)
         say(r, false, "端设备未发送心跳，时钟偏差未知", "the end device sent no heartbeat: its clock is unknown");
+    else if (c->last_seen < c->to - CONFORMITY_SEEN_DAYS * DAY_US)
+        SAY(c, r, false, "最近一次心跳在 %s，距期末超过 %d 天",
+            "the last heartbeat was at %s, over %d days before the end", time_text(c, c->last_seen),
+            CONFORMITY_SEEN_DAYS);
     else
         SAY(c, r, size <= CONFORMITY_CLOCK_MS, "偏差 %lld.%03lld 秒（%s）", "off by %lld.%03lld s (%s)",
             (long long)(size / 1000), (long long)(size % 1000), time_text(c, c->last_seen));
@@ -261,14 +273,14 @@ static const struct rule {
     [RULE_MAKE_UP] = {{.key = "makeUp",
                        .title_zh = "断网补传",
                        .title_en = "Make-up upload",
-                       .asked_zh = "中断一小时以上，恢复后补齐 ≥ 90 %",
-                       .asked_en = "an outage of an hour or more, ≥ 90 % made up"},
+                       .asked_zh = "中断一小时（无小时数据的一天）以上，恢复后补齐 ≥ 90 %",
+                       .asked_en = "an outage of an hour (a day without hourly items) or more, ≥ 90 % made up"},
                       judge_make_up},
     [RULE_CLOCK] = {{.key = "clock",
                      .title_zh = "端设备时钟",
                      .title_en = "Device clock",
-                     .asked_zh = "偏差 ≤ 300 秒",
-                     .asked_en = "off by ≤ 300 s"},
+                     .asked_zh = "偏差 ≤ 300 秒，期末前 2 天内有心跳",
+                     .asked_en = "off by ≤ 300 s, heard of in the last 2 days"},
                     judge_clock},
     [RULE_METERED] = {{.key = "metered",
                        .title_zh = "计量数据占比",

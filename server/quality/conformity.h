@@ -20,6 +20,8 @@
 #define CONFORMITY_METERED (DECIMAL_SCALE * 80 / 100)
 #define CONFORMITY_CLOCK_MS 300000 /* as finding 2110 */
 #define CONFORMITY_OUTAGE_FILL (DECIMAL_SCALE * 9 / 10)
+#define CONFORMITY_SEEN_DAYS 2   /* a heartbeat this long before the end of the period still tells something */
+#define CONFORMITY_RECENT_DAYS 3 /* of the trial, for acceptance: the last good day is no older than this */
 
 enum conformity_rule_id {
     RULE_CERTIFICATE,
@@ -42,8 +44,8 @@ struct conformity_result {
     bool passed;
 };
 
-struct conformity_outage { /* hours in which everything came late, between hours that came in time */
-    int64_t from, to;
+struct conformity_outage { /* hours in which nothing came in time and something late, between hours that came in time */
+    int64_t from, to;      /* whole days where no item has hours */
     int64_t arrived, expected;
 };
 
@@ -105,6 +107,8 @@ void conformity_judge(struct conformity *c);
 RESULT conformity_test(struct db *db, const char *enterprise_code, int64_t from, int64_t to, struct arena *arena,
                        struct conformity *out);
 
+/* Is there a good day among the last CONFORMITY_RECENT_DAYS of the period: does the enterprise still send? Pure. */
+bool conformity_current(const struct conformity *c);
 /* Days of the period that are not good: the reasons why a run ended. */
 bool conformity_spoiled(const struct quality_day *day);
 

@@ -177,8 +177,8 @@ static RESULT read_days(struct db *db, struct conformity *c)
 
 /* ---- outages ---- */
 
-struct hour {
-    int64_t ts, arrived, late;
+struct span { /* an hour, or a day where nothing is measured by the hour */
+    int64_t from, to, expected, arrived, late;
 };
 
 /* Readings an hour should hold, of the items in use with hours. */
@@ -193,50 +193,86 @@ static int64_t expected_in_hour(const struct quality_items *items, int64_t hour)
     return n;
 }
 
-/* A run of late hours is an outage when hours in time lie before and after it: history sent afterwards is not one. */
-static void find_outages(const struct hour *hours, size_t count, const struct quality_items *items,
-                         struct conformity *c)
+/* A run of spans without anything in time, of which something came late, is an outage when spans in time lie before and
+ * after it: history sent afterwards is not one. Spans that never came belong to it: what was missing must be made up.
+ */
+static void find_outages(const struct span *spans, size_t count, struct conformity *c)
 {
-    const int64_t hour_us = 3600 * USEC_PER_SEC;
     struct conformity_outage open = {0};
-    bool seen_in_time = false, running = false;
+    bool seen_in_time = false;
     for (size_t i = 0; i < count; i++) {
-        bool late = hours[i].late == hours[i].arrived;
-        if (!late && running)
-            *ARENA_PUSH(c->arena, c->outages, c->outage_count, c->outage_cap) = open;
-        seen_in_time |= !late;
-        bool begins = late && (!running || hours[i].ts != open.to);
-        running = late && seen_in_time;
-        if (begins)
-            open = (struct conformity_outage){.from = hours[i].ts};
-        if (!running)
+        const struct span *s = &spans[i];
+        if (s->late < s->arrived) {
+            if (seen_in_time && open.arrived > 0)
+                *ARENA_PUSH(c->arena, c->outages, c->outage_count, c->outage_cap) = open;
+            open = (struct conformity_outage){0};
+            seen_in_time = true;
             continue;
-        open.to = hours[i].ts + hour_us;
-        open.arrived += hours[i].arrived;
-        open.expected += expected_in_hour(items, hours[i].ts);
+        }
+        if (s->arrived == 0 && s->expected == 0)
+            continue; /* nothing was due */
+        open.from = open.to ? open.from : s->from;
+        open.to = s->to;
+        open.arrived += s->arrived;
+        open.expected += s->expected;
     }
 }
 
-static RESULT read_outages(struct db *db, struct db_params *p, struct conformity *c)
+/* Every hour of the period, also those without a row. */
+static size_t fill_hours(const struct db_rows *rows, const struct quality_items *items, const struct conformity *c,
+                         struct span *out)
 {
-    struct quality_items items = {0};
+    const int64_t hour_us = 3600 * USEC_PER_SEC;
+    size_t n = 0, row = 0;
+    for (int64_t hour = c->from; hour < c->to; hour += hour_us) {
+        struct span *s = &out[n++];
+        *s = (struct span){.from = hour, .to = hour + hour_us, .expected = expected_in_hour(items, hour)};
+        if (row < db_rows_count(rows) && db_get_time(rows, row, 0) == hour) {
+            s->arrived = db_get_int(rows, row, 1) + db_get_int(rows, row, 2);
+            s->late = db_get_int(rows, row++, 3);
+        }
+    }
+    return n;
+}
+
+static RESULT outages_by_hour(struct db *db, struct db_params *p, const struct quality_items *items,
+                              struct conformity *c)
+{
     struct db_rows *rows = NULL;
-    TRY(quality_store_items(db, c->unit.id, c->arena, &items));
-    TRY(quality_store_history(db, c->unit.id, &items));
     db_params_reset(p);
     db_bind_int4(p, c->unit.id);
     db_bind_time(p, c->from);
     db_bind_time(p, c->to);
     TRY(db_query(db, &HOURS, p, &rows));
-    size_t count = 0;
-    struct hour *hours = arena_array(c->arena, db_rows_count(rows) + 1, sizeof *hours);
-    for (size_t i = 0; i < db_rows_count(rows); i++) {
-        int64_t arrived = db_get_int(rows, i, 1) + db_get_int(rows, i, 2);
-        if (arrived > 0)
-            hours[count++] = (struct hour){db_get_time(rows, i, 0), arrived, db_get_int(rows, i, 3)};
-    }
+    struct span *spans = arena_array(c->arena, (size_t)((c->to - c->from) / (3600 * USEC_PER_SEC)) + 1, sizeof *spans);
+    size_t count = fill_hours(rows, items, c, spans);
     db_rows_free(&rows);
-    find_outages(hours, count, &items, c);
+    find_outages(spans, count, c);
+    return RESULT_OK;
+}
+
+static void outages_by_day(struct conformity *c)
+{
+    struct span *spans = arena_array(c->arena, c->days.count + 1, sizeof *spans);
+    for (size_t i = 0; i < c->days.count; i++) {
+        const struct quality_day *day = &c->days.at[i];
+        spans[i] = (struct span){day->day, period_next(GRAN_DAY, day->day), day->counts.expected,
+                                 day->counts.valid + day->counts.invalid, day->counts.late};
+    }
+    find_outages(spans, c->days.count, c);
+}
+
+static RESULT read_outages(struct db *db, struct db_params *p, struct conformity *c)
+{
+    struct quality_items items = {0};
+    bool hours = false;
+    TRY(quality_store_items(db, c->unit.id, c->arena, &items));
+    TRY(quality_store_history(db, c->unit.id, &items));
+    for (size_t i = 0; i < items.count; i++)
+        hours |= items.at[i].stat_type == 0 && items.at[i].period <= 3600;
+    if (hours)
+        return outages_by_hour(db, p, &items, c);
+    outages_by_day(c);
     return RESULT_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/caltime.h"
 #include "base/clock.h"
+#include "payload/datacode.h"
 #include "payload/finding.h"
 #include "registry/registry.h"
 #include "validate/flags.h"
@@ -222,14 +223,24 @@ RESULT quality_store_pages(struct db *db, int32_t unit, int64_t from, int64_t to
 
 /* ---- what was refused ---- */
 
-/* A date that is no date, lies in the future or before all time names no day: then the day of arrival counts. */
+/* A date that is no date, lies in the future or before all time names no day: then the day of arrival counts. So it is
+ * whatever else the record was refused for: that may have been found first. */
 static int64_t day_meant(const struct db_rows *rows, size_t i)
 {
+    static const struct civil first = {.year = 2010, .month = 1, .day = 1};
     const char *text = db_get_text(rows, i, 3);
-    int64_t code = db_get_int(rows, i, 4), ts;
+    int64_t code = db_get_int(rows, i, 4), arrival = period_start(GRAN_DAY, db_get_time(rows, i, 0)), ts;
     if (code == 3302 || code == 3303 || !caltime_parse(text, strlen(text), &ts))
-        return period_start(GRAN_DAY, db_get_time(rows, i, 0));
-    return period_start(GRAN_DAY, ts);
+        return arrival;
+    bool possible = ts >= caltime_instant(&first) && period_start(GRAN_DAY, ts) <= period_next(GRAN_DAY, arrival);
+    return possible ? period_start(GRAN_DAY, ts) : arrival;
+}
+
+/* The code as items have it: findings quote it as it was sent, which may be the dashed form. */
+static const char *refused_code(const char *text, struct arena *a)
+{
+    char code[DATACODE_LEN + 1];
+    return arena_strdup(a, datacode_parse(text, strlen(text), code) ? code : text);
 }
 
 static void take_refused(const struct db_rows *rows, int64_t from, int64_t to, struct arena *a,
@@ -241,7 +252,7 @@ static void take_refused(const struct db_rows *rows, int64_t from, int64_t to, s
             continue;
         *ARENA_PUSH(a, out->at, out->count, out->cap) =
             (struct refused_records){.day = day,
-                                     .data_code = arena_strdup(a, db_get_text(rows, i, 1)),
+                                     .data_code = refused_code(db_get_text(rows, i, 1), a),
                                      .stat_type = (int)db_get_int(rows, i, 2),
                                      .count = db_get_int(rows, i, 5)};
     }

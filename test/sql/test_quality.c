@@ -195,6 +195,54 @@ START_TEST(a_refused_record_belongs_to_the_day_it_was_meant_for_or_else_of_its_a
 }
 END_TEST
 
+static void refuse(struct db *db, int ordinal, const char *code, const char *data_code, const char *date)
+{
+    char *sql =
+        mem_printf("INSERT INTO upload_finding VALUES (1, 7, '2026-03-04 10:00', %d, %s, 2, 2, '%s', 0, '%s', 'm')",
+                   ordinal, code, data_code, date);
+    OK(db_exec(db, sql));
+    mem_free(sql);
+}
+
+/* Whatever a record was refused for first, a day that cannot be is none. */
+START_TEST(a_refused_record_of_an_impossible_day_belongs_to_the_day_of_its_arrival)
+{
+    struct bench b = one_item();
+    quarters(b.db, "2026-03-02", "2026-03-06", 0);
+    OK(db_exec(b.db, "SELECT partition_ensure('receipt', '2026-03-04')"));
+    refuse(b.db, 0, "3101", "0000000002339999", "2099-01-01 00:00:00");
+    refuse(b.db, 1, "3201", POWER, "2009-12-31 23:45:00");
+    refuse(b.db, 2, "3304", POWER, "2026-03-06 00:00:00");
+    refuse(b.db, 3, "3201", POWER, "2026-03-05 00:00:00"); /* a clock that is a little ahead at midnight */
+    roll_up(b.db, 1);
+    ask(&b, UNIT_A, "2026-03-04 00:00:00", "2026-03-06 00:00:00");
+    ck_assert_str_eq(day(&b, "2026-03-04 00:00:00"), "96 99=96+0+3 s0 0.969697 1 3");
+    ck_assert_str_eq(day(&b, "2026-03-05 00:00:00"), "96 97=96+0+1 s0 0.989691 1 4");
+    close_bench(&b);
+}
+END_TEST
+
+static void remember_refused(void *arg, const struct quality_item *item, int64_t at, const struct quality_counts *c)
+{
+    (void)at;
+    *(int64_t *)arg += item && strcmp(item->data_code, POWER) == 0 ? c->rejected : 0;
+}
+
+START_TEST(a_refused_record_counts_with_its_item_in_whichever_form_its_code_was_sent)
+{
+    struct bench b = one_item();
+    struct quality_unit unit = {1, UNIT_A, 900};
+    int64_t refused = 0;
+    OK(db_exec(b.db, "SELECT partition_ensure('receipt', '2026-03-04')"));
+    refuse(b.db, 0, "3201", "00-00-0000-023300-10", "2026-03-02 10:00:00");
+    refuse(b.db, 1, "3201", POWER, "2026-03-02 10:15:00");
+    OK(quality_of_unit(b.db, &unit, instant("2026-03-02 00:00:00"), instant("2026-03-03 00:00:00"), b.arena,
+                       remember_refused, &refused, &b.list));
+    ck_assert_int_eq(refused, 2);
+    close_bench(&b);
+}
+END_TEST
+
 START_TEST(refused_records_beyond_those_named_are_counted_from_the_receipt)
 {
     struct bench b = one_item();
@@ -472,8 +520,42 @@ START_TEST(an_outage_lies_between_hours_that_came_in_time)
     ck_assert_int_eq(c.outages[0].from, instant("2026-03-03 11:00:00"));
     ck_assert_int_eq(c.outages[0].to, instant("2026-03-03 14:00:00"));
     ck_assert(c.outages[0].arrived == 12 && c.outages[0].expected == 12);
-    ck_assert_int_eq(c.outages[1].from, instant("2026-03-03 21:00:00"));
-    ck_assert(c.outages[1].arrived == 2 && c.outages[1].expected == 4);
+    ck_assert_int_eq(c.outages[1].from, instant("2026-03-03 20:00:00"));
+    ck_assert(c.outages[1].arrived == 2 && c.outages[1].expected == 8);
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(the_last_hour_of_an_outage_does_not_prove_the_rest)
+{
+    struct bench b = one_item();
+    quarters(b.db, "2026-03-02", "2026-03-03 08:00", 0);
+    quarters(b.db, "2026-03-03 17:00", "2026-03-03 18:00", 32);
+    quarters(b.db, "2026-03-03 18:00", "2026-03-04 03:00", 0);
+    quarters(b.db, "2026-03-04 06:00", "2026-03-05", 0); /* lost for good: nothing was made up */
+    roll_up(b.db, 1);
+    struct conformity c = facts(&b, "2026-03-02 00:00:00", "2026-03-05 00:00:00");
+    ck_assert_uint_eq(c.outage_count, 1);
+    ck_assert_int_eq(c.outages[0].from, instant("2026-03-03 08:00:00"));
+    ck_assert_int_eq(c.outages[0].to, instant("2026-03-03 18:00:00"));
+    ck_assert(c.outages[0].arrived == 4 && c.outages[0].expected == 40);
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(an_enterprise_without_hourly_items_proves_make_up_by_days)
+{
+    struct bench b = one_item();
+    OK(db_exec(b.db, "UPDATE collect_item SET period = 86400;"
+                     "INSERT INTO reading_frame (unit_id, page, ts, value, flag) SELECT 1, 0, ts, '{1000000}',"
+                     " ARRAY[CASE WHEN ts BETWEEN '2026-03-03' AND '2026-03-04' THEN 32 ELSE 0 END]::smallint[]"
+                     " FROM generate_series(timestamptz '2026-03-02', '2026-03-06', '1 day') ts"));
+    roll_up(b.db, 1);
+    struct conformity c = facts(&b, "2026-03-02 00:00:00", "2026-03-07 00:00:00");
+    ck_assert_uint_eq(c.outage_count, 1);
+    ck_assert_int_eq(c.outages[0].from, instant("2026-03-03 00:00:00"));
+    ck_assert_int_eq(c.outages[0].to, instant("2026-03-05 00:00:00"));
+    ck_assert(c.outages[0].arrived == 2 && c.outages[0].expected == 2);
     close_bench(&b);
 }
 END_TEST
@@ -529,6 +611,8 @@ DBTEST_MAIN("quality", before, a_day_with_every_reading_in_time_is_complete,
             late_readings_fill_their_slots_and_are_counted_apart, invalid_readings_are_received_and_fill_nothing,
             suspect_readings_count_and_are_named,
             a_refused_record_belongs_to_the_day_it_was_meant_for_or_else_of_its_arrival,
+            a_refused_record_of_an_impossible_day_belongs_to_the_day_of_its_arrival,
+            a_refused_record_counts_with_its_item_in_whichever_form_its_code_was_sent,
             refused_records_beyond_those_named_are_counted_from_the_receipt,
             good_days_are_counted_back_beyond_the_question_and_a_bad_one_begins_anew,
             of_the_running_day_only_what_is_due_is_expected_and_nothing_after_it,
@@ -538,6 +622,7 @@ DBTEST_MAIN("quality", before, a_day_with_every_reading_in_time_is_complete,
             a_question_without_enterprise_finds_those_of_the_region_in_order,
             the_figures_of_every_day_equal_a_count_over_its_readings, the_items_of_a_day_add_up_to_the_day,
             energy_is_taken_once_by_consumption_and_what_is_typed_in_is_not_metered,
-            an_outage_lies_between_hours_that_came_in_time,
+            an_outage_lies_between_hours_that_came_in_time, the_last_hour_of_an_outage_does_not_prove_the_rest,
+            an_enterprise_without_hourly_items_proves_make_up_by_days,
             a_certificate_counts_while_it_is_bound_unrevoked_and_unexpired,
             the_running_day_is_no_part_of_the_conformity_test)

@@ -52,6 +52,7 @@ static struct conformity fine(void)
     c.config_version = 3;
     c.active_items = 7;
     c.has_device = c.has_heartbeat = true;
+    c.last_seen = c.to;
     *ARENA_PUSH(arena, c.outages, c.outage_count, c.outage_cap) =
         (struct conformity_outage){c.from, c.from + DAY_US, 96, 96};
     c.tce = 100 * DECIMAL_SCALE;
@@ -201,6 +202,30 @@ START_TEST(the_clock_may_be_five_minutes_off_either_way)
 }
 END_TEST
 
+START_TEST(a_device_that_was_not_heard_of_for_days_has_no_known_clock)
+{
+    struct conformity c = fine();
+    c.last_seen = c.to - 2 * DAY_US;
+    expect_only(&c, RULE_COUNT);
+    c.last_seen--;
+    expect_only(&c, RULE_CLOCK);
+    expect_words(&c, RULE_CLOCK, "最近一次心跳在 2026-03-13 23:59", "the last heartbeat was at 2026-03-13 23:59");
+}
+END_TEST
+
+START_TEST(good_days_of_long_ago_do_not_show_that_an_enterprise_still_sends)
+{
+    int run[19] = {[0 ... 15] = EXPECTED, [16] = 0, [17] = -1, [18] = 5};
+    struct conformity c = days(run, 18);
+    ck_assert(conformity_current(&c));
+    c = days(run, 19);
+    ck_assert_uint_eq(c.window_days, 16);
+    ck_assert(!conformity_current(&c));
+    c = days(NULL, 0);
+    ck_assert(!conformity_current(&c));
+}
+END_TEST
+
 START_TEST(four_fifths_of_the_energy_must_be_metered)
 {
     struct conformity c = fine();
@@ -270,6 +295,7 @@ UNIT_MAIN("conformity", what_meets_every_rule_passes, fourteen_days_are_not_fift
           a_day_without_a_row_ends_a_run, the_longest_run_is_the_window, nothing_at_all_fails_every_rule_with_a_reason,
           the_success_rate_is_judged_to_the_last_record, completeness_is_judged_to_the_last_reading,
           a_day_in_fifteen_may_come_late_but_not_two, make_up_needs_an_outage_that_was_filled,
-          the_clock_may_be_five_minutes_off_either_way, four_fifths_of_the_energy_must_be_metered,
+          the_clock_may_be_five_minutes_off_either_way, a_device_that_was_not_heard_of_for_days_has_no_known_clock,
+          good_days_of_long_ago_do_not_show_that_an_enterprise_still_sends, four_fifths_of_the_energy_must_be_metered,
           certificate_and_configuration_are_asked_for, the_document_has_title_verdict_and_every_rule_and_trusts_no_name,
           json_names_the_spoiled_days_and_the_window)
