@@ -15,6 +15,7 @@
 #include "registry/device_store.h"
 #include "soap/marshal.h"
 #include "soap/worker.h"
+#include "validate/communication.h"
 
 DEFINE_FINDINGS(access)
 DEFINE_UPLOAD_ANSWER(access)
@@ -353,12 +354,10 @@ OPERATION_FUNCTION(access_query_uploads)
 
 /* ---- sign of life ---- */
 
-#define CLOCK_LIMIT_MS (300 * 1000) /* as for uploads: 5 minutes */
-
 /* A clock that is off is no refusal: the response says so and the device corrects itself by clockOffsetMs. */
 static void warn_clock(struct engine_call *call, int64_t offset_ms, struct _access__HeartbeatResponse *out)
 {
-    if (offset_ms > -CLOCK_LIMIT_MS && offset_ms < CLOCK_LIMIT_MS)
+    if (!communication_clock_off(offset_ms))
         return;
     long long seconds = (long long)(offset_ms / 1000);
     out->responseMessage = code_message(call->arena, 2110, arena_printf(call->arena, "2110，偏差 %lld 秒", seconds),

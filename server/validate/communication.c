@@ -53,3 +53,8 @@ RESULT communication_check_data(const struct energy_data_set *set, const char *e
     }
     return RESULT_OK;
 }
+
+bool communication_clock_off(int64_t offset_ms)
+{
+    return offset_ms > COMMUNICATION_CLOCK_MS || offset_ms < -COMMUNICATION_CLOCK_MS;
+}

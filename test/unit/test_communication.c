@@ -50,5 +50,13 @@ START_TEST(a_set_is_held_against_the_platform_code_only)
 }
 END_TEST
 
+START_TEST(a_clock_is_off_by_more_than_five_minutes_not_by_five)
+{
+    ck_assert(!communication_clock_off(0));
+    ck_assert(!communication_clock_off(300000) && !communication_clock_off(-300000));
+    ck_assert(communication_clock_off(300001) && communication_clock_off(-300001));
+}
+END_TEST
+
 UNIT_MAIN("communication", a_device_sends_its_own_data_or_gets_2111_with_the_line,
-          a_set_is_held_against_the_platform_code_only)
+          a_set_is_held_against_the_platform_code_only, a_clock_is_off_by_more_than_five_minutes_not_by_five)
