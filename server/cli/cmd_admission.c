@@ -5,6 +5,7 @@
 #include <sys/time.h>
 
 #include "admin/audit.h"
+#include "base/caltime.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/cli.h"
@@ -82,6 +83,11 @@ static RESULT audit(struct db *db, const struct stepping *s)
                s->made ? "applied" : unit_state_name(t->to));
     if (s->bind) {
         buf_printf(&detail, "; certificate %s%s", s->bind->serial, s->renewed ? " (renewed)" : "");
+    }
+    if (strcmp(t->verb, "trial") == 0) {
+        char from[CALTIME_TEXT], until[CALTIME_TEXT];
+        buf_printf(&detail, "; %s .. %s", caltime_format(t->trial_from, from),
+                   caltime_format(t->trial_from + ADMISSION_TRIAL_DAYS * DAY_US, until));
     }
     if (t->forced) {
         buf_append_str(&detail, "; forced");
@@ -179,7 +185,8 @@ static int cmd_retire(struct cli *cli, const struct args *args)
 
 static int cmd_trial(struct cli *cli, const struct args *args)
 {
-    struct stepping s = {.cli = cli, .step = {.code = args->words[0], .verb = "trial"}};
+    struct stepping s = {.cli = cli,
+                         .step = {.code = args->words[0], .verb = "trial", .reason = args_text(args, "reason")}};
     struct result r = args_time(args, "from", clock_now(), &s.step.trial_from);
     return result_ok(r) ? run(&s) : cli_wrong_usage(r);
 }
@@ -312,7 +319,9 @@ static const struct arg_spec APPLY_ARGS[] = {
 static const struct arg_spec REASON_ARGS[] = {REASON_ARG(false)};
 static const struct arg_spec RETIRE_ARGS[] = {REASON_ARG(true)};
 static const struct arg_spec TRIAL_ARGS[] = {
-    {"from", "TIME", "试运行开始（默认现在） / begin of the trial, default now", false}};
+    {"from", "TIME", "试运行开始（默认现在），早于测试开始须说明原因 / begin, default now; before the tests: --reason",
+     false},
+    REASON_ARG(false)};
 static const struct arg_spec ACCEPT_ARGS[] = {
     {"force", NULL, "不看符合性结论，须说明原因 / whatever the conformity rules say; needs --reason", false},
     REASON_ARG(false)};
@@ -335,7 +344,8 @@ static const struct command COMMANDS[] = {
          "issues or binds the certificate; again: renewal", CERTIFY_ARGS),
     STEP("testing", cmd_testing, "CODE [--reason TEXT]", "开始测试（首次注册时自动进入）；试运行中：退回测试",
          "begins testing (the first Register does, too); from the trial: back to testing", REASON_ARGS),
-    STEP("trial", cmd_trial, "CODE [--from TIME]", "开始 15 天试运行", "begins the trial of 15 days", TRIAL_ARGS),
+    STEP("trial", cmd_trial, "CODE [--from TIME --reason TEXT]", "开始 15 天试运行", "begins the trial of 15 days",
+         TRIAL_ARGS),
     STEP("accept", cmd_accept, "CODE [--force --reason TEXT]", "验收，须满足符合性规则",
          "accepts it, if the conformity rules hold", ACCEPT_ARGS),
     STEP("suspend", cmd_suspend, "CODE [--reason TEXT]", "暂停接收其上传", "refuses its uploads (1104) until resumed",

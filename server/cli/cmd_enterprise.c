@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/enterprise.h"
-#include "registry/registry.h"
+#include "registry/admission.h"
 #include "validate/network.h"
 
 /* The short way to acceptance. A suspension is lifted only by `resume`, never by admitting again. */
@@ -22,7 +22,6 @@ static const struct db_stmt ADMIT = {
     "  state_since = CASE WHEN unit.state IN ('accepted', 'suspended') THEN unit.state_since ELSE now() END, "
     "  from_platform = NULL, modified_at = now() "
     "RETURNING state"};
-static const struct db_stmt NOTIFY = {"cli_notify", "SELECT pg_notify('nhjc_registry', $1)"};
 static const struct db_stmt LIST = {
     "cli_units", "SELECT u.code, u.name, u.region_code, u.industry_code, u.state, u.config_version, "
                  "  (SELECT count(*) FROM collect_item i WHERE i.unit_id = u.id AND i.active), "
@@ -32,7 +31,7 @@ static const struct db_stmt LIST = {
 
 struct admission {
     struct cli *cli;
-    const char *code, *name, *region, *industry;
+    const char *code, *name, *region, *industry, *reason, *was;
     int64_t period;
     bool period_given;
     char state[16];
@@ -85,13 +84,31 @@ static RESULT check(const struct admission *a)
     return RESULT_OK;
 }
 
-static RESULT notify(struct db *db, const char *code)
+/* What the short way would undo without a word needs one: a retirement, or that a lower platform admits it. */
+static RESULT may_admit(struct db *db, struct admission *a)
 {
-    struct db_params p;
-    db_params_init(&p);
-    db_bind_text(&p, code);
-    struct result r = db_query(db, &NOTIFY, &p, NULL);
-    db_params_free(&p);
+    struct admission_facts was;
+    struct result r = admission_read(db, a->code, &was);
+    a->was = "-";
+    if (r.kind == ERR_NOT_FOUND) {
+        return RESULT_OK;
+    }
+    TRY(r);
+    a->was = unit_state_name(was.state);
+    if (!a->reason && (was.state == UNIT_RETIRED || was.from_platform)) {
+        return result_error(ERR_SENDER, 0, "该企业%s，须说明原因 / it is %s: --reason TEXT is needed to admit it here",
+                            was.from_platform ? "经下级平台接入" : "已注销",
+                            was.from_platform ? "known through a lower platform" : "retired");
+    }
+    return RESULT_OK;
+}
+
+static RESULT audit_admit(struct db *db, const struct admission *a)
+{
+    char *detail =
+        mem_printf("%s -> %s; %s%s%s", a->was, a->state, a->region, a->reason ? "; " : "", a->reason ? a->reason : "");
+    struct result r = audit_write(db, a->cli->actor, "", "enterprise.admit", a->code, 0, detail);
+    mem_free(detail);
     return r;
 }
 
@@ -99,6 +116,7 @@ static RESULT admit(struct db *db, void *arg)
 {
     struct admission *a = arg;
     struct db_params p;
+    TRY(may_admit(db, a));
     db_params_init(&p);
     db_bind_text(&p, a->code);
     db_bind_text(&p, a->name);
@@ -114,8 +132,8 @@ static RESULT admit(struct db *db, void *arg)
     db_rows_free(&rows);
     db_params_free(&p);
     TRY(r);
-    TRY(notify(db, a->code));
-    return audit_write(db, a->cli->actor, "", "enterprise.admit", a->code, 0, a->region);
+    TRY(admission_notify(db, a->code));
+    return audit_admit(db, a);
 }
 
 static int cmd_admit(struct cli *cli, const struct args *args)
@@ -125,6 +143,7 @@ static int cmd_admit(struct cli *cli, const struct args *args)
                           .name = args_text(args, "name"),
                           .region = args_text(args, "region"),
                           .industry = args_text(args, "industry"),
+                          .reason = args_text(args, "reason"),
                           .period_given = args_given(args, "period")};
     struct result r = args_int(args, "period", 60, 86400, 900, &a.period);
     if (!result_ok(r)) {
@@ -190,7 +209,8 @@ static const struct arg_spec ADMIT_ARGS[] = {
     {"name", "NAME", "企业名称 / the enterprise's name", true},
     {"region", "REGION", "行政区划代码，6 位 / region by GB/T 2260, 6 digits", true},
     {"industry", "INDUSTRY", "行业代码 / industry by GB/T 4754, e.g. C3110", true},
-    {"period", "SECONDS", "默认采集周期 / default period of its items (900)", false}};
+    {"period", "SECONDS", "默认采集周期 / default period of its items (900)", false},
+    {"reason", "TEXT", "已注销或经下级平台接入时须说明 / needed for one that is retired or a lower platform's", false}};
 static const struct arg_spec LIST_ARGS[] = {{"region", "PREFIX", "只列该区划 / only this region, e.g. 4201", false},
                                             {"state", "STATE", "只列该状态 / only this state", false},
                                             JSON_ARG};
@@ -198,7 +218,7 @@ static const struct arg_spec LIST_ARGS[] = {{"region", "PREFIX", "只列该区�
 static const struct command COMMANDS[] = {
     {.words = "enterprise admit",
      .run = cmd_admit,
-     .usage = "CODE --name N --region R --industry I [--period S]",
+     .usage = "CODE --name N --region R --industry I [--period S] [--reason TEXT]",
      .zh = "接入重点用能单位，可重复执行",
      .en = "admits an enterprise; the same again changes nothing",
      COMMAND_ARGS(ADMIT_ARGS),

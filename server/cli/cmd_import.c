@@ -1,6 +1,7 @@
 /* import FILE…: readings that come as files, through the same validation and transaction as an upload. */
 #include <stdio.h>
 
+#include "admin/audit.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "import/import.h"
@@ -46,6 +47,17 @@ static RESULT run_import(struct cli *cli, const struct args *args, struct import
     return r;
 }
 
+/* Each document is a transaction of its own with a receipt; this says who brought them. */
+static RESULT audit(struct cli *cli, const struct import_total *t)
+{
+    char *detail = mem_printf("%d files, %d documents, %d refused; %lld received, %lld stored, %lld corrected, "
+                              "%lld rejected",
+                              t->files, t->documents, t->refused, t->received, t->stored, t->corrected, t->rejected);
+    struct result r = audit_write(cli->db, cli->actor, "", "import", "", 0, detail);
+    mem_free(detail);
+    return r;
+}
+
 static void print_total(const struct import_total *t)
 {
     printf("文件 files %d  文档 documents %d  拒绝 refused %d  稍后再试 try again %d\n"
@@ -61,8 +73,11 @@ static int import_run(struct cli *cli, const struct args *args)
     struct import_total total = {0};
     payload_init();
     struct result r = cli_db(cli);
-    if (result_ok(r))
+    if (result_ok(r)) {
         r = run_import(cli, args, &total);
+        struct result told = total.documents > 0 ? audit(cli, &total) : RESULT_OK;
+        r = result_ok(r) ? told : r;
+    }
     print_total(&total);
     payload_exit();
     if (!result_ok(r))

@@ -46,6 +46,13 @@ static void note(struct result r)
     }
 }
 
+static void record(struct cli *cli, const char *action, const char *object, const char *detail)
+{
+    if (database_there(cli)) {
+        note(audit_write(cli->db, cli->actor, "", action, object, 0, detail));
+    }
+}
+
 /* ---------------------------------------------------------------- init */
 static int cmd_init(struct cli *cli, const struct args *args)
 {
@@ -64,6 +71,9 @@ static int cmd_init(struct cli *cli, const struct args *args)
     }
     printf("%s: %s\n", made ? "已建立 CA / CA made" : "CA 已存在，未改动 / there is a CA already, nothing changed",
            cli->config.pki_dir);
+    if (made) {
+        record(cli, "ca.init", name ? name : "NHJC demo CA", "");
+    }
     return EXIT_DONE;
 }
 
@@ -236,6 +246,7 @@ static int cmd_crl(struct cli *cli, const struct args *args)
         return cli_failed(r);
     }
     printf("CRL 已更新 / rewritten: %s/crl.pem\n", cli->config.pki_dir);
+    record(cli, "crl.renew", "", "");
     return EXIT_DONE;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "admin/alarm.h"
+#include "admin/audit.h"
 #include "admin/retention.h"
 #include "base/caltime.h"
 #include "base/clock.h"
@@ -296,7 +297,7 @@ static RESULT pack_one(struct cli *cli, const char *part, const char *by_index)
     buf_printf(&sql, "ANALYZE %s", part);
     r = result_ok(r) ? db_exec(cli->db, buf_str(&sql)) : r;
     buf_free(&sql);
-    return r;
+    return result_ok(r) ? audit_write(cli->db, cli->actor, "", "storage.pack", part, 0, "") : r;
 }
 
 static RESULT pack(struct cli *cli)

@@ -14,7 +14,8 @@ static const struct db_stmt UPLOADS = {
                    "  LEFT JOIN platform p ON p.id = u.sender_id "
                    "WHERE u.received_at >= $1 AND u.received_at < $2 "
                    "  AND ($3 = '' OR u.sender_id IN (SELECT id FROM unit WHERE code = $3 UNION SELECT id FROM "
-                   "platform WHERE code = $3)) "
+                   "platform WHERE code = $3) "
+                   "       OR u.unit_id = (SELECT id FROM unit WHERE code = $3)) "
                    "ORDER BY u.received_at DESC, u.upload_id DESC LIMIT $4"};
 static const struct db_stmt REFUSED = {
     "cli_refused", "SELECT received_at, sender_code, peer, operation, message_id, code, message FROM upload_refused "

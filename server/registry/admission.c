@@ -118,3 +118,18 @@ RESULT admission_judge(const struct admission_facts *f, const char *verb, const 
     *to = strcmp(verb, "resume") == 0 ? f->before : rule->to;
     return RESULT_OK;
 }
+
+RESULT admission_judge_trial(const struct admission_facts *f, int64_t from, const char *reason, int64_t now)
+{
+    char since[CALTIME_TEXT];
+    if (from > now) {
+        return result_error(ERR_SENDER, 0, "试运行不能始于将来 / a trial does not begin in the future");
+    }
+    if (from < f->state_since && (!reason || !*reason)) {
+        return result_error(ERR_SENDER, 0,
+                            "起始早于进入当前状态的 %s，须说明原因 / it begins before the present state did: --reason "
+                            "TEXT is needed",
+                            caltime_format(f->state_since, since));
+    }
+    return RESULT_OK;
+}

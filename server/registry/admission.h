@@ -44,6 +44,7 @@ struct admission_facts { /* of an enterprise, as far as rules need them */
     int32_t config_version;
     int64_t items;       /* active */
     int64_t trial_until; /* INT64_MIN: none */
+    int64_t state_since;
     char region[7];
 };
 /* FOR UPDATE. NOT_FOUND when there is no such enterprise. */
@@ -51,6 +52,10 @@ RESULT admission_read(struct db *db, const char *code, struct admission_facts *f
 /* Pure. *to: the state after the step. reason may be NULL; forced waives what force may waive. */
 RESULT admission_judge(const struct admission_facts *facts, const char *verb, const char *reason, bool forced,
                        int64_t now, enum unit_state *to);
+
+/* Pure. A trial does not begin in the future; one that begins before the enterprise came into its state shortens what
+ * remains of the days, which needs a reason. */
+RESULT admission_judge_trial(const struct admission_facts *facts, int64_t from, const char *reason, int64_t now);
 
 struct admission_step {
     const char *code, *verb;

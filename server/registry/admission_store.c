@@ -9,7 +9,7 @@
 static const struct db_stmt READ = {
     "admission.read",
     "SELECT id, state, state_before, from_platform IS NOT NULL, config_version, trial_until, region_code, "
-    "  (SELECT count(*) FROM collect_item i WHERE i.unit_id = u.id AND i.active) "
+    "  (SELECT count(*) FROM collect_item i WHERE i.unit_id = u.id AND i.active), state_since "
     "FROM unit u WHERE code = $1 FOR UPDATE"};
 static const struct db_stmt MOVE = {
     "admission.move",
@@ -52,6 +52,7 @@ static void fill(const struct db_rows *rows, struct admission_facts *f)
     f->trial_until = db_is_null(rows, 0, 5) ? INT64_MIN : db_get_time(rows, 0, 5);
     snprintf(f->region, sizeof f->region, "%s", db_get_text(rows, 0, 6));
     f->items = db_get_int(rows, 0, 7);
+    f->state_since = db_get_time(rows, 0, 8);
 }
 
 RESULT admission_read(struct db *db, const char *code, struct admission_facts *facts)
@@ -105,6 +106,9 @@ RESULT admission_step(struct db *db, struct admission_step *s)
     TRY(admission_read(db, s->code, &s->was));
     s->from = s->was.state;
     TRY(admission_judge(&s->was, s->verb, s->reason, s->forced, s->now, &s->to));
+    if (strcmp(s->verb, "trial") == 0) {
+        TRY(admission_judge_trial(&s->was, s->trial_from, s->reason, s->now));
+    }
     TRY(move(db, s));
     return admission_notify(db, s->code);
 }

@@ -136,6 +136,11 @@ class Certificates(StackCase):
         self.refused('SSLV3_ALERT_CERTIFICATE_REVOKED', cert, key)
         self.audited(1102, 'revoked')
 
+    def test_what_is_done_with_the_demo_ca_is_on_record(self):
+        self.province.ctl('pki', 'crl')
+        done = [row[0] for row in self.province.sql("SELECT DISTINCT action FROM audit_log WHERE actor LIKE 'operator:%'")]
+        self.assertTrue({'ca.init', 'crl.renew', 'certificate.issue'} <= set(done), done)
+
     def test_old_tls_is_not_spoken(self):
         context = nhjc.tls_context(self.stack.env['NHJC_CA'], *self.province.certificate(self.stack.enterprise(1)))
         context.set_ciphers('ALL:@SECLEVEL=0')

@@ -1,5 +1,6 @@
 """Readings as files: nhjcctl import and the server's spool folder."""
 import gzip
+import json
 import os
 import zipfile
 
@@ -35,6 +36,11 @@ class Files(StackCase):
         rows = nhjc.query_rows(self.province.client(), [self.device.enterprise], 'minute', start, end, [POWER])
         return [row.get('value') for row in rows]
 
+    def listed(self):
+        """How many readings the enterprise's uploads stored, by what the operator is shown."""
+        uploads = json.loads(self.province.ctl('upload', 'list', '--enterprise', self.device.enterprise, '--json').stdout)
+        return sum(int(upload['stored']) for upload in uploads)
+
     def test_xml_gzip_and_zip_are_taken_and_a_repetition_changes_nothing(self):
         plain = self.write('a.xml', self.xml('2018-03-01 00:00', ['1', '2']))
         packed = self.write('b.xml.gz', gzip.compress(self.xml('2018-03-01 00:30', ['3'])))
@@ -42,8 +48,12 @@ class Files(StackCase):
         with zipfile.ZipFile(archive, 'w', zipfile.ZIP_DEFLATED) as z:
             z.writestr('one.xml', self.xml('2018-03-01 00:45', ['4']))
             z.writestr('sub/two.xml', self.xml('2018-03-01 01:00', ['5']))
+        before = self.listed()
         said = self.province.ctl('import', plain, packed, archive).stdout
         self.assertIn('stored 5', said)
+        self.assertEqual(self.listed() - before, 5, 'uploads by file are the enterprise\'s too')
+        audited = self.province.sql("SELECT detail FROM audit_log WHERE action = 'import' ORDER BY at DESC LIMIT 1")
+        self.assertEqual(audited, [['3 files, 4 documents, 0 refused; 5 received, 5 stored, 0 corrected, 0 rejected']])
         self.assertEqual(self.values('2018-03-01 00:00:00', '2018-03-01 02:00:00'), ['1', '2', '3', '4', '5'])
         self.assertIn('sub/two.xml', self.result(archive))
         again = self.province.ctl('import', plain, packed, archive).stdout

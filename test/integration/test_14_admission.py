@@ -63,7 +63,10 @@ class Steps(AdmissionCase):
         self.assertIn('no configuration', self.step('trial', code, refused=True))
         self.code(device.configure(BASIC), 0)
         begin = (datetime.utcnow() + timedelta(hours=8) - timedelta(days=40)).strftime('%Y-%m-%d')
-        self.step('trial', code, '--from', begin)
+        until = (datetime.utcnow() + timedelta(hours=8) - timedelta(days=25)).strftime('%Y-%m-%d')
+        self.assertIn('--reason', self.step('trial', code, '--from', begin, refused=True))
+        self.assertIn('future', self.step('trial', code, '--from', '2099-01-01', refused=True))
+        self.step('trial', code, '--from', begin, '--reason', '已试运行')
         days = self.province.sql("SELECT extract(day FROM trial_until - trial_from)::int, trial_from FROM unit WHERE code = '%s'" % code)[0]
         self.assertEqual((days[0], days[1][:10]), ('15', begin))
         refusal = self.step('accept', code, refused=True)
@@ -78,6 +81,7 @@ class Steps(AdmissionCase):
                          ('apply', 'approve', 'certify', 'testing', 'trial', 'accept')])
         self.assertIn('forced; 领导批示', history[-1])
         self.assertIn('first Register', history[3])
+        self.assertEqual(history[4], 'enterprise.trial: testing -> trial; %s 00:00:00 .. %s 00:00:00; 已试运行' % (begin, until))
 
     def test_a_trial_that_is_not_over_is_not_accepted(self):
         device = self.registered(141)
@@ -153,6 +157,22 @@ class Steps(AdmissionCase):
         self.province.sql("INSERT INTO platform (code, platform_id, name) VALUES ('420100', repeat('0', 32), 'P');"
                           "UPDATE unit SET from_platform = (SELECT id FROM platform WHERE code = '420100') WHERE code = '%s'" % code)
         self.assertIn('lower platform', self.step('approve', code, refused=True))
+        words = ('--name', 'N', '--region', '420200', '--industry', 'C31')
+        self.assertIn('lower platform', self.step('admit', code, *words, refused=True))
+        self.assertEqual(self.state(code), 'applied')
+        self.step('admit', code, *words, '--reason', '改由省级直接接入')
+
+    def test_the_short_way_to_acceptance_is_on_record(self):
+        code = nhjc.uscc(152)
+        words = ('--name', 'N', '--region', '420200', '--industry', 'C31')
+        self.step('admit', code, *words)
+        self.step('admit', code, *words)
+        self.step('retire', code, '--reason', '关停')
+        self.assertIn('retired', self.step('admit', code, *words, refused=True))
+        self.assertEqual(self.state(code), 'retired')
+        self.step('admit', code, *words, '--reason', '复产')
+        self.assertEqual([row[0] for row in self.province.sql("SELECT detail FROM audit_log WHERE object = '%s' AND action = 'enterprise.admit' ORDER BY at" % code)],
+                         ['- -> accepted; 420200', 'accepted -> accepted; 420200', 'retired -> accepted; 420200; 复产'])
 
     def test_everything_on_one_page(self):
         device = self.registered(149)

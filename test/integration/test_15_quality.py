@@ -176,7 +176,7 @@ class Conformity(StackCase):
         self.province.sql("UPDATE unit SET upload_period = 86400 WHERE code = '%s'; SELECT pg_notify('nhjc_registry', '%s')" % (self.code_of, self.code_of))
         device = nhjc.Device(self.province.client(self.code_of), self.code_of)
         self.code(device.configure([SUM, MEAN, COAL_ITEM]), 0)
-        self.step('trial', '--from', self.first.strftime('%Y-%m-%d'))
+        self.step('trial', '--from', self.first.strftime('%Y-%m-%d'), '--reason', 'compressed clock')
         return device
 
     def step(self, verb, *words, refused=False):

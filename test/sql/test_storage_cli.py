@@ -77,6 +77,7 @@ class Storage(unittest.TestCase):
         self.assertIn('rollup_day_2021', self.ctl('storage', 'pack'))
         self.assertEqual(sql(order), wanted)
         self.assertNotIn('rollup_day_2021', self.ctl('storage', 'pack'))
+        self.assertEqual(sql("SELECT count(*) FROM audit_log WHERE action = 'storage.pack' AND object = 'rollup_day_2021'"), '1')
 
     def test_5_what_does_not_belong_is_an_alarm(self):
         sql("INSERT INTO reading_frame VALUES (77, 0, now(), '{1}', NULL)")
