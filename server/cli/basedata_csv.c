@@ -35,6 +35,7 @@ static const struct basedata_list LISTS[] = {
     {"process_unit", "process_unit", false, "工序单元"},
     {"equipment_type", "equipment_type", false, "设备类型"},
     {"meter_type", "meter_type", false, "计量器具类型"},
+    {"measure_unit", "measure_unit", false, "计量单位"},
 };
 
 const struct basedata_list *basedata_lists(size_t *count)
@@ -101,6 +102,8 @@ static const struct {
     {"energy_type", "tce_coef_min", F_COAL_MIN},
     {"energy_type", "tce_coef_max", F_COAL_MAX},
     {"working_substance", "coef_2020_kgce", F_COAL},
+    {"working_substance", "kgce_per_unit", F_COAL},
+    {"working_substance", "stat_code", F_CODE},
     {"consumption_level", "range_tce_per_year", F_NAME},
     {"process", "process_code", F_CODE},
     {"process", "process_name_zh", F_NAME},
@@ -124,6 +127,26 @@ static const struct {
     {"energy_type", F_UNIT, "吉焦(百万千焦)", "吉焦"},
 };
 
+/* The national codes of working substances are not public: published tables have none. Local ones, from 9001 on, so
+ * that they stand in nobody's way; a file that has codes keeps its own. The two tables differ in their brackets. */
+static const struct {
+    const char *list, *name, *code;
+} LOCAL_CODES[] = {
+    {"working_substance", "新水", "9001"},
+    {"working_substance", "软化水", "9002"},
+    {"working_substance", "除氧水", "9003"},
+    {"working_substance", "压缩空气", "9004"},
+    {"working_substance", "鼓风", "9005"},
+    {"working_substance", "氧气", "9006"},
+    {"working_substance", "氮气(做副产品时)", "9007"},
+    {"working_substance", "氮气（做副产品时）", "9007"},
+    {"working_substance", "氮气(做主产品时)", "9008"},
+    {"working_substance", "氮气（做主产品时）", "9008"},
+    {"working_substance", "二氧化碳气", "9009"},
+    {"working_substance", "乙炔", "9010"},
+    {"working_substance", "电石", "9011"},
+};
+
 /* Rows that a list takes: the cell must be one of the values, separated by '|'. NULL: not empty. */
 static const struct {
     const char *list, *header, *values;
@@ -132,6 +155,7 @@ static const struct {
     {"stat_type", "enumeration", "statType", false},
     {"scope", "enumeration", "scope", false},
     {"input_type", "enumeration", "inputType", false},
+    {"working_substance", "kind", "working_medium", false},
     {"coal_factor", "kind", "energy|electricity_heat", false},
     {"coal_factor", "stat_code", NULL, false},
     {"coal_factor", "tce_per_stat_unit", NULL, false},
@@ -279,6 +303,17 @@ static const char *field_cell(const struct reader *r, int field)
         }
     }
     return found;
+}
+
+static const char *code_cell(const struct reader *r)
+{
+    const char *code = field_cell(r, F_CODE), *name = field_cell(r, F_NAME);
+    for (size_t i = 0; code && !*code && name && i < ARRAY_LEN(LOCAL_CODES); i++) {
+        if (is_list(r, LOCAL_CODES[i].list) && strcmp(LOCAL_CODES[i].name, name) == 0) {
+            code = LOCAL_CODES[i].code;
+        }
+    }
+    return code;
 }
 
 static bool one_of(const char *text, const char *values)
@@ -432,7 +467,7 @@ static RESULT append_entry(struct reader *r)
     struct buf *out = &r->out->json;
     buf_append_str(out, r->out->count++ ? ",\n{" : "\n{");
     for (int f = 0, written = 0; f < FIELD_COUNT; f++) {
-        const char *text = field_cell(r, f);
+        const char *text = f == F_CODE ? code_cell(r) : field_cell(r, f);
         if (text) {
             buf_printf(out, "%s\"%s\":", written++ ? "," : "", FIELDS[f].name);
             TRY(append_value(r, f, text));
@@ -456,7 +491,7 @@ static RESULT take_row(struct reader *r)
         r->out->left_aside++;
         return RESULT_OK;
     }
-    const char *code = field_cell(r, F_CODE), *name = field_cell(r, F_NAME);
+    const char *code = code_cell(r), *name = field_cell(r, F_NAME);
     if (!*code || (name && !*name)) {
         return at_line(r->row_line, *code ? "名称为空 / the name is empty" : "代码为空 / the code is empty");
     }

@@ -21,6 +21,12 @@ static const struct command_group *const GROUPS[] = {
     &ROLLUP_COMMANDS,    &PKI_COMMANDS,     &AUDIT_COMMANDS,     &CONFIG_COMMANDS,     &IMPORT_COMMANDS,
     &STAT_COMMANDS,      &METER_COMMANDS,   &TRACE_COMMANDS,     &REPORT_COMMANDS,     &STORAGE_COMMANDS};
 
+const struct command_group *const *command_groups(size_t *count)
+{
+    *count = ARRAY_LEN(GROUPS);
+    return GROUPS;
+}
+
 /* How many elements of argv the command's words take, 0: they differ. */
 static int match(const char *words, int argc, char **argv)
 {

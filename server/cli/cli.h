@@ -40,6 +40,8 @@ extern const struct command_group DB_COMMANDS, ENTERPRISE_COMMANDS, UPLOAD_COMMA
     ADMISSION_COMMANDS, SHOW_COMMANDS, THRESHOLD_COMMANDS, BASEDATA_COMMANDS, COMMAND_COMMANDS, TRACE_COMMANDS,
     STORAGE_COMMANDS, STAT_COMMANDS, METER_COMMANDS;
 
+/* All of them, in the order of the help. */
+const struct command_group *const *command_groups(size_t *count);
 /* The command whose words begin argv; *used: how many words. NULL: none. */
 const struct command *command_find(int argc, char **argv, int *used);
 /* Everything nhjcctl does, without exit(): for main and tests. */

@@ -13,10 +13,14 @@
 
 #define DAY_US (86400 * USEC_PER_SEC)
 #define FILE_LIMIT (64u << 20)
+#define FEW 10 /* entries that may end without a question, whatever their share */
 
 static const struct db_stmt IMPORT = {"basedata_import",
                                       "SELECT change, entry_code, entry_industry, entry_name, coalesce(version, 0) "
                                       "FROM base_data_import($1, $2::text::jsonb, $3, $4, $5, $6)"};
+static const struct db_stmt HELD = {
+    "basedata_held", "SELECT count(*) FROM base_data WHERE list = $1 AND (valid_to IS NULL OR valid_to > $2) "
+                     "AND valid_to IS DISTINCT FROM valid_from"};
 static const struct db_stmt VERSION = {"basedata_version", "SELECT coalesce(max(dic_version), 0) FROM base_data"};
 static const struct db_stmt EXPORT = {
     "basedata_export",
@@ -60,7 +64,7 @@ struct importing {
     const struct basedata_list *list;
     const char *file, *option;
     struct basedata_entries entries;
-    bool since_given, dry_run, keep;
+    bool since_given, dry_run, keep, force;
     int32_t since;
     size_t added, changed, removed;
     int64_t version;
@@ -128,11 +132,42 @@ static RESULT ask_import(struct db *db, struct importing *m)
     return RESULT_OK;
 }
 
+static RESULT count_held(struct db *db, const struct importing *m, int64_t *held)
+{
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    db_params_init(&p);
+    db_bind_text(&p, m->list->target);
+    db_bind_date(&p, m->since);
+    struct result r = db_query(db, &HELD, &p, &rows);
+    db_params_free(&p);
+    TRY(r);
+    *held = db_get_int(rows, 0, 0);
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+/* Most of a list gone at once is rather the wrong file: sections of the industries in place of all of them. */
+static RESULT check_removed(const struct importing *m, int64_t held)
+{
+    if (m->force || m->dry_run || m->removed < FEW || (int64_t)m->removed * 2 <= held) {
+        return RESULT_OK;
+    }
+    return result_error(
+        ERR_SENDER, 0,
+        "%s 的 %lld 条中有 %zu 条将失效，未导入：用 --keep 保留，或用 --force 确认 / %zu of %lld entries would "
+        "end, nothing was imported: --keep keeps them, --force confirms",
+        m->list->name, (long long)held, m->removed, m->removed, (long long)held);
+}
+
 static RESULT import(struct db *db, void *arg)
 {
     struct importing *m = arg;
     struct db_rows *rows = NULL;
+    int64_t held = 0;
+    TRY(count_held(db, m, &held));
     TRY(ask_import(db, m));
+    TRY(check_removed(m, held));
     TRY(db_query(db, &VERSION, NULL, &rows));
     m->version = db_get_int(rows, 0, 0);
     db_rows_free(&rows);
@@ -179,7 +214,8 @@ static int cmd_import(struct cli *cli, const struct args *args)
                           .file = args->words[1],
                           .option = args_text(args, "ruleset"),
                           .dry_run = args_given(args, "dry-run"),
-                          .keep = args_given(args, "keep")};
+                          .keep = args_given(args, "keep"),
+                          .force = args_given(args, "force")};
     struct result r = choose_list(args->words[0], &m.list);
     r = result_ok(r) ? day_option(args, "valid-from", &m.since_given, &m.since) : r;
     if (!result_ok(r)) {
@@ -305,6 +341,7 @@ static const struct arg_spec IMPORT_ARGS[] = {
     {"valid-from", "DATE", "自该日起生效 / holds from this day; default: changes today, new entries from 2010", false},
     {"ruleset", "NAME", "co2_factor：采用的核算规则 / the rule set to take (GBT_32151)", false},
     {"keep", NULL, "文件中没有的条目保留 / entries that the file does not have stay", false},
+    {"force", NULL, "允许过半条目失效 / more than half of the entries may end", false},
     {"dry-run", NULL, "只显示将有的变化 / only shows what would change", false},
     JSON_ARG};
 static const struct arg_spec EXPORT_ARGS[] = {{"at", "DATE", "该日有效的 / valid on this day, default today", false},
@@ -314,7 +351,7 @@ static const struct arg_spec LIST_ARGS[] = {JSON_ARG};
 static const struct command COMMANDS[] = {
     {.words = "basedata import",
      .run = cmd_import,
-     .usage = "LIST FILE.csv [--valid-from DATE] [--keep] [--ruleset NAME] [--dry-run]",
+     .usage = "LIST FILE.csv [--valid-from DATE] [--keep] [--force] [--ruleset NAME] [--dry-run]",
      .zh = "以 CSV 更新一个基础信息表",
      .en = "makes a list of base data equal to a CSV file",
      COMMAND_ARGS(IMPORT_ARGS),

@@ -71,11 +71,12 @@ static RESULT read_words(const struct args *args, struct statistics_question *q)
 {
     const char *by = args_text(args, "by"), *per = args_text(args, "per"), *compare = args_text(args, "compare");
     if (!statistics_group_from_name(by ? by : "enterprise", &q->group))
-        return result_error(ERR_SENDER, 0, "--by: region, industry, energyType, enterprise");
+        return result_error(ERR_SENDER, 0,
+                            "--by 须为下列之一 / must be one of: region, industry, energyType, enterprise");
     if (!granularity_from_name(per ? per : "month", &q->granularity) || q->granularity < GRAN_DAY)
-        return result_error(ERR_SENDER, 0, "--per: day, week, month, quarter, year");
+        return result_error(ERR_SENDER, 0, "--per 须为下列之一 / must be one of: day, week, month, quarter, year");
     if (!statistics_compare_from_name(compare ? compare : "yoy", &q->compare))
-        return result_error(ERR_SENDER, 0, "--compare: none, yoy, pop");
+        return result_error(ERR_SENDER, 0, "--compare 须为下列之一 / must be one of: none, yoy, pop");
     int64_t now = period_start(q->granularity, clock_now());
     TRY(args_time(args, "from", period_start(q->granularity, now - 1), &q->from));
     return args_time(args, "to", now > q->from ? now : q->from + 1, &q->to);
@@ -227,9 +228,9 @@ static int cmd_restated(struct cli *cli, const struct args *args)
 }
 
 static const struct arg_spec STAT_ARGS[] = {
-    {"by", "GROUP", "region, industry, energyType, enterprise (enterprise)", false},
-    {"per", "PERIOD", "day, week, month, quarter, year (month)", false},
-    {"compare", "WHAT", "同比 yoy，环比 pop，none (yoy)", false},
+    {"by", "GROUP", "分组 / group by: region, industry, energyType, enterprise (enterprise)", false},
+    {"per", "PERIOD", "周期 / period: day, week, month, quarter, year (month)", false},
+    {"compare", "WHAT", "同比 yoy，环比 pop，不比 none（yoy） / with a year or a period before, or none (yoy)", false},
     {"region", "CODE", "该行政区划下 / under this region", false},
     {"industry", "CODE", "该行业下 / under this industry", false},
     {"energy", "CODE", "能源品种 / energy type", false},

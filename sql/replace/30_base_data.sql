@@ -68,10 +68,29 @@ BEGIN
         ELSIF list_name = 'data_usage' THEN
             PERFORM coefficient_remark(min(c.new_from), CASE WHEN bool_and(c.new_to IS NOT NULL) THEN max(c.new_to) END)
             FROM pg_temp.base_data_change c;
+        ELSIF list_name = 'measure_unit' THEN
+            PERFORM measure_unit_follow();
         END IF;
     END IF;
     RETURN QUERY SELECT c.change, c.code, c.industry, coalesce((c.new).name, ''), new_version
                  FROM pg_temp.base_data_change c ORDER BY c.code, c.industry;
+END $$;
+
+-- A unit of the list is one that accounts convert by: remark says how many of parent_code it is. One that was taken off the list
+-- stays, for items that are counted in it.
+CREATE OR REPLACE FUNCTION measure_unit_follow() RETURNS void LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE touched integer;
+BEGIN
+    INSERT INTO measure_unit AS m (name, measures, factor)
+    SELECT lower(c.code), coalesce(p.measures, nullif((c.new).parent_code, ''), c.code), (c.new).remark::numeric * coalesce(p.factor, 1)
+    FROM pg_temp.base_data_change c LEFT JOIN measure_unit p ON p.name = lower((c.new).parent_code)
+    WHERE c.change <> 'removed' AND (c.new).remark ~ '^[0-9]{1,12}(\.[0-9]{1,12})?$' AND (c.new).remark ~ '[1-9]'
+    ON CONFLICT (name) DO UPDATE SET measures = excluded.measures, factor = excluded.factor
+        WHERE (m.measures, m.factor) IS DISTINCT FROM (excluded.measures, excluded.factor);
+    GET DIAGNOSTICS touched = ROW_COUNT;
+    IF touched > 0 AND to_regprocedure('coefficient_remark(date,date,text,integer)') IS NOT NULL THEN
+        PERFORM coefficient_remark(NULL, NULL);
+    END IF;
 END $$;
 
 -- A changed coefficient changes the accounts of the days it covers; a database without daily accounts has nothing to mark.

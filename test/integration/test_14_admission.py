@@ -356,6 +356,28 @@ class BaseData(AdmissionCase):
         self.assertIn('added 0, 变更 changed 0, 失效 removed 0', self.load('data_usage', text))
         self.assertIn('data_usage', self.province.ctl('basedata', 'list').stdout)
 
+    def test_most_of_a_list_does_not_end_unasked(self):
+        rows = ''.join('%d,器具%d\n' % (i, i) for i in range(1000, 1020))
+        self.load('meter_type', 'code,name\n' + rows)
+        before = self.province.sql('SELECT max(dic_version) FROM base_data')
+        self.assertIn('--force', self.load('meter_type', 'code,name\n1000,器具1000\n', refused=True))
+        self.assertEqual(self.province.sql('SELECT max(dic_version) FROM base_data'), before)
+        self.assertIn('失效 removed 19', self.load('meter_type', 'code,name\n1000,器具1000\n', '--dry-run'))
+        self.load('meter_type', 'code,name\n1000,器具1000\n', '--keep')
+        self.assertIn('失效 removed 19', self.load('meter_type', 'code,name\n1000,器具1000\n', '--force'))
+        self.province.sql("DELETE FROM base_data WHERE list = 'meter_type'")  # the other tests' meters are not among them
+
+    def test_units_are_base_data_and_accounts_convert_by_them(self):
+        device = self.registered(172)
+        units = self.tables(device, 'measure_unit')[1]['measure_unit']
+        self.assertEqual((units['万千瓦时'].get('parentCode'), units['万千瓦时'].get('remark')), ('kwh', '10000'))
+        before = self.version(device)
+        self.load('measure_unit', 'code,name,parent_code,remark\n千吨,千吨,t,1000\n', '--keep')
+        self.assertEqual(self.province.sql("SELECT measures, factor FROM measure_unit WHERE name = '千吨'"), [['mass', '1000']])
+        wait(lambda: self.version(device) > before, what='the new dicVersion')
+        text = self.province.ctl('basedata', 'export', 'measure_unit').stdout
+        self.assertIn('added 0, 变更 changed 0, 失效 removed 0', self.load('measure_unit', text))
+
     def test_thousands_of_regions_are_one_import(self):
         rows = ''.join('%06d,区划%d,%06d\n' % (420000 + i, i, 420000) for i in range(3355))
         self.load('region', 'code,name,parent\n' + rows)

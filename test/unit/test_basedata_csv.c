@@ -106,6 +106,58 @@ START_TEST(working_substances_are_counted_in_tce)
 }
 END_TEST
 
+START_TEST(working_media_without_a_national_code_get_a_local_one_by_their_name)
+{
+    EXPECT("working_substance",
+           "code,name_zh,name_en,unit,coef_2020_kgce,coef_2008_kgce,certainty,note\n,新水,fresh "
+           "water,t,0.2571,0.0857,K,not "
+           "found\n,氮气(做主产品时),nitrogen,m3,0.6714,0.6714,K,\n0300,氧气,oxygen,m3,0.4,0.4,K,\n",
+           "[\n{\"code\":\"9001\",\"name\":\"新水\",\"unit\":\"t\",\"coal_factor\":0.000257},"
+           "\n{\"code\":\"9008\",\"name\":\"氮气(做主产品时)\",\"unit\":\"m3\",\"coal_factor\":0.000671},"
+           "\n{\"code\":\"0300\",\"name\":\"氧气\",\"unit\":\"m3\",\"coal_factor\":0.0004}\n]");
+    EXPECT("working_substance",
+           "id,parent_id,kind,stat_code,name_zh,unit,kgce_per_unit,kgce_min\ncoal,,energy,01,原煤,kg,0.7143,\n"
+           "nitrogen_main,,working_medium,,氮气（做主产品时）,m3,0.6714,\n",
+           "[\n{\"code\":\"9008\",\"name\":\"氮气（做主产品时）\",\"unit\":\"m3\",\"coal_factor\":0.000671}\n]");
+    ck_assert_uint_eq(entries.left_aside, 1);
+    struct result r = READ("working_substance", "code,name_zh,unit\n,某种气体,m3\n");
+    ck_assert(r.kind == ERR_SENDER && strstr(r.text, "the code is empty"));
+    release();
+}
+END_TEST
+
+/* The header of each published table with a row of it: all of them find their list. */
+START_TEST(every_published_table_finds_its_list)
+{
+    static const struct {
+        const char *list, *text, *has;
+    } FILES[] = {
+        {"region", "code,name,level,parent,kind,source,note\n420100,武汉市,city,420000,official,MCA,\n", "420000"},
+        {"industry", "code,name,level,parent,section,digits,source\nC2611,无机酸制造,class,C261,C,2611,GB\n", "C261"},
+        {"industry", "code,name_zh,parent_code,jgzh\nA,农、林、牧、渔业,0,false\n", "\"parent_code\":\"\""},
+        {"collect_class", "code,name_zh,meaning_en,sub_code_table,certainty,seen_in\n01,一次能源,p,e,H,A\n",
+         "一次能源"},
+        {"data_usage", "code,name_zh,certainty,evidence\n10,购进,M,\"example, with a comma\"\n", "购进"},
+        {"consumption_level", "code,range_tce_per_year,certainty,seen_in\n1,\"< 5,000\",H,B\n", "\\u003c 5,000"},
+        {"enterprise_type", "code,name_zh,parent_code,certainty,seen_in\n110,国有企业,100,M,A\n", "\"100\""},
+        {"stat_type",
+         "enumeration,code,name_zh,meaning_en,certainty,seen_in\nstatType,0,实时,r,H,A\nscope,1,全厂,w,H,A\n", "实时"},
+        {"scope", "enumeration,code,name_zh,meaning_en,certainty,seen_in\nstatType,0,实时,r,H,A\nscope,1,全厂,w,H,A\n",
+         "全厂"},
+        {"field", "code,name_zh,certainty,seen_in\n100,工业,H,B\n", "工业"},
+        {"input_type", "code,name_zh,name_en,certainty,seen_in\n1,管理信息系统,m,H,A\n", "管理信息系统"},
+        {"meter_type", "code,name_zh,parent_code,certainty,seen_in\n12041000,指示轨道衡,12040000,M,A\n", "12040000"},
+        {"process", "industry_code,process_code,process_name_zh,certainty,seen_in\nC25,01,炼油,M,B\n", "C25"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(FILES); i++) {
+        struct result r = READ(FILES[i].list, FILES[i].text);
+        ck_assert_msg(result_ok(r) && entries.count == 1, "%s: %s", FILES[i].list, r.text);
+        ck_assert_msg(strstr(buf_str(&entries.json), FILES[i].has) != NULL, "%s", buf_str(&entries.json));
+    }
+    release();
+}
+END_TEST
+
 START_TEST(errors_name_the_line_and_give_nothing)
 {
     static const struct {
@@ -185,5 +237,6 @@ END_TEST
 UNIT_MAIN("basedata_csv", byte_order_mark_quotes_crlf_and_empty_lines_are_tolerated,
           columns_of_published_tables_find_their_place, rows_of_other_enumerations_are_left_aside,
           coal_factors_become_those_of_energy_types_in_their_units, co2_factors_are_those_of_one_rule_set,
-          working_substances_are_counted_in_tce, errors_name_the_line_and_give_nothing,
+          working_substances_are_counted_in_tce, working_media_without_a_national_code_get_a_local_one_by_their_name,
+          every_published_table_finds_its_list, errors_name_the_line_and_give_nothing,
           every_list_can_be_read_in_the_columns_of_the_export, a_written_cell_is_read_back)
