@@ -31,6 +31,10 @@ static const struct db_stmt FINDINGS = {
     "trace_findings",
     "SELECT code, severity, line, message FROM upload_finding WHERE sender_id = $1 AND received_at = $2 "
     "AND upload_id = $3 AND line = ANY ($4::bigint[]) ORDER BY ordinal"};
+/* Of an upload that was refused whole nothing is kept but this: it may have carried the reading. */
+static const struct db_stmt REFUSED = {
+    "trace_refused", "SELECT received_at, operation, message_id, code, message, count(*) OVER () FROM upload_refused "
+                     "WHERE sender_code = $1 AND received_at >= $2 AND received_at < $3 ORDER BY received_at LIMIT 10"};
 static const struct db_stmt FORWARDED = {
     "trace_forwarded",
     "SELECT d.name, coalesce(m.state, 'ready'), coalesce(m.message_id, ''), m.response_code, "
@@ -60,6 +64,7 @@ struct trace {
     char code[DATACODE_LEN + 1];
     int64_t ts;
     int stat_type;
+    bool configured; /* without: nothing is stored, but uploads may have carried it in vain (3101, 3304) */
     int32_t unit_id, platform_id, slot;
     struct arena *arena;
     int carriers;
@@ -100,15 +105,15 @@ static RESULT find_item(struct trace *t)
     struct result r = db_query(t->cli->db, &ITEM, &p, &rows);
     db_params_free(&p);
     TRY(r);
-    bool found = db_rows_count(rows) == 1;
-    if (found) {
+    t->configured = db_rows_count(rows) == 1;
+    if (t->configured) {
         t->slot = (int32_t)db_get_int(rows, 0, 0);
         printf("采集项 item: %s %s  %s  %s  %lld s%s\n", t->code, db_get_text(rows, 0, 1), db_get_text(rows, 0, 2),
                words[db_get_int(rows, 0, 3)], (long long)db_get_int(rows, 0, 4),
                db_get_bool(rows, 0, 5) ? "" : "  已停用 retired");
     }
     db_rows_free(&rows);
-    return found ? RESULT_OK : refused("该企业没有这个采集项 / the enterprise has no such item");
+    return RESULT_OK;
 }
 
 /* ---- uploads that carried it ---- */
@@ -142,7 +147,7 @@ static RESULT open_content(const struct db_rows *rows, size_t i, struct arena *a
     const unsigned char *digest = db_get_bytea(rows, i, 5, &digest_len);
     const unsigned char *key = db_get_bytea(rows, i, 9, &key_len);
     if (digest_len != 33)
-        return result_error(ERR_INTERNAL, 0, "the archived digest is damaged");
+        return result_error(ERR_INTERNAL, 0, "归档的摘要已损坏 / the archived digest is damaged");
     char hex[65];
     for (int k = 0; k < 32; k++)
         snprintf(hex + 2 * k, 3, "%02x", digest[1 + k]);
@@ -377,15 +382,63 @@ static RESULT print_rows(struct trace *t)
     return RESULT_OK;
 }
 
+static RESULT print_refused(struct trace *t, int64_t from, int64_t to)
+{
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_text(&p, t->enterprise);
+    db_bind_time(&p, from);
+    db_bind_time(&p, to);
+    struct db_rows *rows = NULL;
+    struct result r = db_query(t->cli->db, &REFUSED, &p, &rows);
+    db_params_free(&p);
+    TRY(r);
+    char when[CALTIME_TEXT];
+    size_t n = db_rows_count(rows);
+    if (n > 0)
+        printf("期间整体拒绝的上传（内容不保存） uploads refused whole meanwhile, their content is not kept: %lld\n",
+               (long long)db_get_int(rows, 0, 5));
+    for (size_t i = 0; i < n; i++)
+        printf("  %s  %s  消息 message %s  %lld %s\n", caltime_format(db_get_time(rows, i, 0), when),
+               db_get_text(rows, i, 1), db_get_text(rows, i, 2), (long long)db_get_int(rows, i, 3),
+               db_get_text(rows, i, 4));
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+static RESULT print_value(struct trace *t)
+{
+    if (!t->configured) {
+        printf("采集项 item: %s 未配置 not configured\n", t->code);
+        return RESULT_OK;
+    }
+    TRY(print_stored(t));
+    TRY(print_history(t));
+    return print_rows(t);
+}
+
 static RESULT print_all(struct trace *t, int64_t from, int64_t to)
 {
     TRY(cli_db(t->cli));
     TRY(find_unit(t));
     TRY(find_item(t));
-    TRY(print_stored(t));
-    TRY(print_history(t));
-    TRY(print_rows(t));
-    return print_carriers(t, from, to);
+    TRY(print_value(t));
+    TRY(print_carriers(t, from, to));
+    TRY(print_refused(t, from, to));
+    return t->configured || t->carriers > 0 ? RESULT_OK
+                                            : refused("该企业没有这个采集项，也没有上传带过它 / the enterprise has no "
+                                                      "such item, and no upload carried it");
+}
+
+/* The forms of statDate, and a day alone for its first instant. */
+static bool read_instant(const char *text, int64_t *ts)
+{
+    char day[CALTIME_TEXT];
+    if (strlen(text) == 10 && text[4] == '-') {
+        snprintf(day, sizeof day, "%s 00:00:00", text);
+        text = day;
+    }
+    return caltime_parse(text, strlen(text), ts);
 }
 
 static RESULT read_words(const struct args *args, struct trace *t, int64_t *from, int64_t *to)
@@ -394,8 +447,8 @@ static RESULT read_words(const struct args *args, struct trace *t, int64_t *from
     t->enterprise = args->words[0];
     if (!datacode_parse(args->words[1], strlen(args->words[1]), t->code))
         return result_error(ERR_SENDER, 0, "数据编码须为 16 位数字 / not a data code: %s", args->words[1]);
-    if (!caltime_parse(args->words[2], strlen(args->words[2]), &t->ts))
-        return result_error(ERR_SENDER, 0, "时间须为 yyyy-MM-dd HH:mm:ss / not an instant: %s", args->words[2]);
+    if (!read_instant(args->words[2], &t->ts))
+        return result_error(ERR_SENDER, 0, "时间须为 yyyy-MM-dd[ HH:mm:ss] / not an instant: %s", args->words[2]);
     TRY(args_int(args, "stat-type", 0, 3, 0, &stat));
     t->stat_type = (int)stat;
     int64_t day = 86400 * USEC_PER_SEC;
