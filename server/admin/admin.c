@@ -26,8 +26,8 @@ static RESULT address(const char *path, struct sockaddr_un *out)
 {
     *out = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof out->sun_path) {
-        return result_error(ERR_SENDER, 0, "admin_socket: path is longer than %zu bytes: %s", sizeof out->sun_path - 1,
-                            path);
+        return result_error(ERR_SENDER, 0, "admin_socket: 路径过长 / path is longer than %zu bytes: %s",
+                            sizeof out->sun_path - 1, path);
     }
     memcpy(out->sun_path, path, strlen(path) + 1);
     return RESULT_OK;
@@ -46,7 +46,7 @@ static RESULT connect_to(const char *path, int *fd)
         close(*fd);
     }
     *fd = -1;
-    return result_error(ERR_NOT_FOUND, 0, "no server answers on %s: %s", path, strerror(why));
+    return result_error(ERR_NOT_FOUND, 0, "没有运行中的服务器应答 / no server answers on %s: %s", path, strerror(why));
 }
 
 /* A socket file left by a crash is removed; a living server's is not. */
@@ -58,11 +58,11 @@ static RESULT clear_path(const char *path)
     }
     if (result_ok(connect_to(path, &fd))) {
         close(fd);
-        return result_error(ERR_CONFLICT, 0, "another server uses admin_socket %s", path);
+        return result_error(ERR_CONFLICT, 0, "已被另一服务器占用 / another server uses admin_socket %s", path);
     }
     struct stat st;
     if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-        return result_error(ERR_SENDER, 0, "admin_socket %s exists and is not a socket", path);
+        return result_error(ERR_SENDER, 0, "admin_socket %s 已存在且不是套接字 / exists and is not a socket", path);
     }
     unlink(path);
     return RESULT_OK;
@@ -177,7 +177,7 @@ static RESULT run(const struct admin *a, const char *line, struct buf *out)
             return a->commands[i].run(a->arg, out);
         }
     }
-    return result_error(ERR_SENDER, 0, "no such command, try help");
+    return result_error(ERR_SENDER, 0, "没有这个命令，见 help / no such command, try help");
 }
 
 static void answer(const struct admin *a, int fd, const char *line)
@@ -219,18 +219,18 @@ static RESULT read_answer(int fd, int64_t deadline, struct buf *all)
             return RESULT_OK;
         }
         if (n < 0 && errno != EINTR && errno != EAGAIN) {
-            return result_error(ERR_TRANSIENT, 0, "the server broke off: %s", strerror(errno));
+            return result_error(ERR_TRANSIENT, 0, "服务器中断了连接 / the server broke off: %s", strerror(errno));
         }
         buf_append(all, piece, n > 0 ? (size_t)n : 0);
     }
-    return result_error(ERR_TRANSIENT, 0, "the server did not answer in time");
+    return result_error(ERR_TRANSIENT, 0, "服务器未及时应答 / the server did not answer in time");
 }
 
 static RESULT split_answer(const struct buf *all, struct buf *answer)
 {
     const char *text = buf_str(all), *end = strchr(text, '\n');
     if (!end) {
-        return result_error(ERR_TRANSIENT, 0, "the server broke off");
+        return result_error(ERR_TRANSIENT, 0, "服务器中断了连接 / the server broke off");
     }
     if (strncmp(text, "error ", 6) == 0) {
         return result_error(ERR_SENDER, 0, "%.*s", (int)(end - text - 6), text + 6);
@@ -246,9 +246,10 @@ RESULT admin_ask(const char *path, const char *command, int timeout_ms, struct b
     TRY(connect_to(path, &fd));
     struct buf all = BUF_INIT;
     char *line = mem_printf("%s\n", command);
-    struct result r = send_all(fd, line, strlen(line), deadline)
-                          ? read_answer(fd, deadline, &all)
-                          : result_error(ERR_TRANSIENT, 0, "the server did not take the command in time");
+    struct result r =
+        send_all(fd, line, strlen(line), deadline)
+            ? read_answer(fd, deadline, &all)
+            : result_error(ERR_TRANSIENT, 0, "服务器未及时接收命令 / the server did not take the command in time");
     mem_free(line);
     close(fd);
     r = result_ok(r) ? split_answer(&all, answer) : r;

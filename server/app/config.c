@@ -205,13 +205,14 @@ static RESULT check_identity_rule(const char *rule)
             known |= strlen(KNOWN[i]) == len && memcmp(KNOWN[i], p, len) == 0;
         }
         if (!known) {
-            return result_error(ERR_SENDER, 0, "identity_rule: %.*s is not one of CN UID OU serialNumber SAN", (int)len,
-                                p);
+            return result_error(ERR_SENDER, 0,
+                                "identity_rule: %.*s 不在可用属性之中 / is not one of CN UID OU serialNumber SAN",
+                                (int)len, p);
         }
         found += len > 0;
         p += len + strspn(p + len, ", ");
     }
-    return found ? RESULT_OK : result_error(ERR_SENDER, 0, "identity_rule is empty");
+    return found ? RESULT_OK : result_error(ERR_SENDER, 0, "identity_rule 为空 / identity_rule is empty");
 }
 
 static void inherit(char **value, const char *from)
@@ -227,16 +228,21 @@ static RESULT check_destination(const struct config *config, struct fep_destinat
     inherit(&d->platform_code, config->platform_code);
     inherit(&d->platform_name, config->platform_name);
     if (strncmp(d->url, "https://", 8) != 0) {
-        return result_error(ERR_SENDER, 0, "[destination %s]: url must begin with https://", d->name);
+        return result_error(ERR_SENDER, 0, "[destination %s]: url 须以 https:// 开头 / url must begin with https://",
+                            d->name);
     }
     if (!platform_code_valid(d->platform_code)) {
-        return result_error(ERR_SENDER, 0, "[destination %s]: platform_code must be 6 digits", d->name);
+        return result_error(ERR_SENDER, 0,
+                            "[destination %s]: platform_code 须为 6 位数字 / platform_code must be 6 digits", d->name);
     }
     if (!*d->cert_file || !*d->key_file || !*d->ca_file) {
-        return result_error(ERR_SENDER, 0, "[destination %s]: cert_file, key_file and ca_file are needed", d->name);
+        return result_error(ERR_SENDER, 0,
+                            "[destination %s]: 须给出证书、私钥与 CA / cert_file, key_file and ca_file are needed",
+                            d->name);
     }
     if (d->retry_min_ms > d->retry_max_ms) {
-        return result_error(ERR_SENDER, 0, "[destination %s]: retry_min is above retry_max", d->name);
+        return result_error(ERR_SENDER, 0, "[destination %s]: retry_min 大于 retry_max / retry_min is above retry_max",
+                            d->name);
     }
     return RESULT_OK;
 }
@@ -245,20 +251,24 @@ static RESULT check(struct config *config)
 {
     int64_t offset;
     if (!platform_code_valid(config->platform_code)) {
-        return result_error(ERR_SENDER, 0, "platform_code must be 6 digits");
+        return result_error(ERR_SENDER, 0, "platform_code 须为 6 位数字 / platform_code must be 6 digits");
     }
     if (!parse_offset(config->clock_offset, &offset)) {
-        return result_error(ERR_SENDER, 0, "clock_offset: a number with ms, s, m, h or d is needed, e.g. 3d or -2h");
+        return result_error(
+            ERR_SENDER, 0,
+            "clock_offset: 须为数字加 ms s m h d / a number with ms, s, m, h or d is needed, e.g. 3d or -2h");
     }
     if (*config->public_url && strncmp(config->public_url, "https://", 8) != 0) {
-        return result_error(ERR_SENDER, 0, "public_url must begin with https://");
+        return result_error(ERR_SENDER, 0, "public_url 须以 https:// 开头 / public_url must begin with https://");
     }
     if (config->body_memory < config->body_bytes) {
-        return result_error(ERR_SENDER, 0, "body_memory is below body_bytes: the largest body would never be taken");
+        return result_error(
+            ERR_SENDER, 0,
+            "body_memory 小于 body_bytes / body_memory is below body_bytes: the largest body would never be taken");
     }
     TRY(check_identity_rule(config->identity_rule));
     if (config->destination_count > CONFIG_MAX_DESTINATIONS) {
-        return result_error(ERR_SENDER, 0, "more than %d destinations", CONFIG_MAX_DESTINATIONS);
+        return result_error(ERR_SENDER, 0, "转发目标过多 / more than %d destinations", CONFIG_MAX_DESTINATIONS);
     }
     for (size_t i = 0; i < config->destination_count; i++) {
         TRY(check_destination(config, &config->destinations[i]));
@@ -337,7 +347,7 @@ RESULT config_check_server(const struct config *config)
                   {"admin_socket", config->admin_socket}};
     for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
         if (!*needed[i].value) {
-            return result_error(ERR_SENDER, 0, "option %s is needed", needed[i].name);
+            return result_error(ERR_SENDER, 0, "缺少选项 %s / option %s is needed", needed[i].name, needed[i].name);
         }
     }
     return RESULT_OK;

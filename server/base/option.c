@@ -72,9 +72,9 @@ static bool read_digits(const char *text, int64_t *value, const char **rest)
 
 static const char *expected_number(enum option_type type)
 {
-    return type == OPT_SIZE          ? "a size such as 512, 64K, 32M or 1G"
-           : type == OPT_DURATION_MS ? "a time such as 500ms, 10s, 5m, 1h or 7d"
-                                     : "a whole number";
+    return type == OPT_SIZE          ? "须为大小 / expected a size such as 512, 64K, 32M or 1G"
+           : type == OPT_DURATION_MS ? "须为时长 / expected a time such as 500ms, 10s, 5m, 1h or 7d"
+                                     : "须为整数 / expected a whole number";
 }
 
 static RESULT read_number(const struct option_row *row, const char *text, int64_t *out)
@@ -83,11 +83,11 @@ static RESULT read_number(const struct option_row *row, const char *text, int64_
     const char *suffix;
     if (!read_digits(text, &value, &suffix) || !row_factor(row, suffix, &factor) ||
         __builtin_mul_overflow(value, factor, &value)) {
-        return result_error(ERR_SENDER, 0, "%s: expected %s", row->name, expected_number(row->type));
+        return result_error(ERR_SENDER, 0, "%s: %s", row->name, expected_number(row->type));
     }
     bool bounded = row->min != 0 || row->max != 0;
     if (bounded && (value < row->min || value > row->max)) {
-        return result_error(ERR_SENDER, 0, "%s: out of range %lld..%lld", row->name, (long long)row->min,
+        return result_error(ERR_SENDER, 0, "%s: 超出范围 / out of range %lld..%lld", row->name, (long long)row->min,
                             (long long)row->max);
     }
     *out = value;
@@ -103,7 +103,7 @@ static RESULT read_bool(const struct option_row *row, const char *text, bool *ou
             return RESULT_OK;
         }
     }
-    return result_error(ERR_SENDER, 0, "%s: expected true or false", row->name);
+    return result_error(ERR_SENDER, 0, "%s: 须为 true 或 false / expected true or false", row->name);
 }
 
 static bool is_choice(const char *choices, const char *text)
@@ -148,7 +148,7 @@ static RESULT set_value(const struct option_row *row, const char *text, const ch
         return read_bool(row, text, target_of(row, base));
     case OPT_ENUM:
         if (!is_choice(row->choices, text)) {
-            return result_error(ERR_SENDER, 0, "%s: expected one of %s", row->name, row->choices);
+            return result_error(ERR_SENDER, 0, "%s: 须为下列之一 / expected one of %s", row->name, row->choices);
         }
         break;
     case OPT_STRING:
@@ -231,13 +231,13 @@ static RESULT unquote(char *text)
         *to++ = *from;
     }
     if (*from != '"') {
-        return result_error(ERR_SENDER, 0, "closing quote is missing");
+        return result_error(ERR_SENDER, 0, "缺少右引号 / closing quote is missing");
     }
     from++;
     cut_comment(from);
     bool more = *trim(from) != 0;
     *to = 0;
-    return more ? result_error(ERR_SENDER, 0, "text after the closing quote") : RESULT_OK;
+    return more ? result_error(ERR_SENDER, 0, "右引号后有多余内容 / text after the closing quote") : RESULT_OK;
 }
 
 static RESULT clean_value(char **value)
@@ -255,7 +255,7 @@ static RESULT read_pair(struct reader *r, char *line)
 {
     char *equals = strchr(line, '=');
     if (!equals) {
-        return result_error(ERR_SENDER, 0, "expected \"key = value\"");
+        return result_error(ERR_SENDER, 0, "须为 key = value / expected \"key = value\"");
     }
     *equals = 0;
     char *key = trim(line), *value = equals + 1;
@@ -265,12 +265,12 @@ static RESULT read_pair(struct reader *r, char *line)
             continue;
         }
         if (r->part.seen[i]) {
-            return result_error(ERR_SENDER, 0, "%s: given twice", key);
+            return result_error(ERR_SENDER, 0, "%s: 重复 / given twice", key);
         }
         r->part.seen[i] = true;
         return set_value(&r->part.rows[i], value, r->dir, r->part.base);
     }
-    return result_error(ERR_SENDER, 0, "unknown option %s", key);
+    return result_error(ERR_SENDER, 0, "没有这个选项 / unknown option %s", key);
 }
 
 static void **items_of(const struct option_section *s, void *target)
@@ -293,7 +293,7 @@ static RESULT add_item(struct reader *r, const struct option_section *s, const c
     size_t *count = count_of(s, r->target);
     for (size_t i = 0; i < *count; i++) {
         if (strcmp(*(char **)item_at(s, r->target, i), name) == 0) {
-            return result_error(ERR_SENDER, 0, "section [%s %s] given twice", s->kind, name);
+            return result_error(ERR_SENDER, 0, "小节 [%s %s] 重复 / given twice", s->kind, name);
         }
     }
     void **items = items_of(s, r->target);
@@ -312,7 +312,7 @@ static RESULT read_head(struct reader *r, char *line)
     line = trim(line);
     size_t n = strlen(line);
     if (line[n - 1] != ']') {
-        return result_error(ERR_SENDER, 0, "expected \"[kind name]\"");
+        return result_error(ERR_SENDER, 0, "须为 [kind name] / expected \"[kind name]\"");
     }
     line[n - 1] = 0;
     char *kind = trim(line + 1), *name = kind + strcspn(kind, " \t");
@@ -323,16 +323,16 @@ static RESULT read_head(struct reader *r, char *line)
     for (size_t i = 0; i < r->set->section_count; i++) {
         if (strcmp(r->set->sections[i].kind, kind) == 0) {
             return *name ? add_item(r, &r->set->sections[i], name)
-                         : result_error(ERR_SENDER, 0, "section [%s] needs a name", kind);
+                         : result_error(ERR_SENDER, 0, "小节 [%s] 缺少名称 / needs a name", kind);
         }
     }
-    return result_error(ERR_SENDER, 0, "unknown section [%s]", kind);
+    return result_error(ERR_SENDER, 0, "没有这种小节 / unknown section [%s]", kind);
 }
 
 static RESULT read_line(struct reader *r, char *line)
 {
     if (!utf8_valid(line, strlen(line))) {
-        return result_error(ERR_SENDER, 0, "not UTF-8");
+        return result_error(ERR_SENDER, 0, "不是 UTF-8 / not UTF-8");
     }
     line = trim(line);
     if (*line == 0 || *line == '#') {
@@ -404,10 +404,10 @@ static RESULT read_file(const char *path, struct buf *text)
     bool bad = ferror(f);
     fclose(f);
     if (bad || text->len > FILE_MAX) {
-        return result_error(ERR_SENDER, 0, "%s: %s", path, bad ? "cannot be read" : "too large");
+        return result_error(ERR_SENDER, 0, "%s: %s", path, bad ? "无法读取 / cannot be read" : "过大 / too large");
     }
     if (memchr(text->data, 0, text->len)) {
-        return result_error(ERR_SENDER, 0, "%s: not a text file", path);
+        return result_error(ERR_SENDER, 0, "%s: 不是文本文件 / not a text file", path);
     }
     return RESULT_OK;
 }

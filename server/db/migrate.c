@@ -65,12 +65,14 @@ static struct result check_recorded(const struct db_rows *steps)
         const struct embedded_sql *s = step_of_program(number);
         if (!s) {
             return result_error(ERR_SENDER, 0,
+                                "数据库比程序新，请用新版程序 / "
                                 "the database has schema step %lld (%s), which this program does not know: "
                                 "it is newer than the program; run the newer program",
                                 (long long)number, db_get_text(steps, i, 1));
         }
         if (strcmp(s->digest, db_get_text(steps, i, 2)) != 0) {
             return result_error(ERR_SENDER, 0,
+                                "已执行的步骤被改动，须另加新步骤 / "
                                 "schema step %lld (%s) was applied with other text than this program's: "
                                 "an applied step must never be edited; add a new step",
                                 (long long)number, s->name);
@@ -104,7 +106,9 @@ static struct result check_complete(const struct db_rows *steps, const struct db
     for (size_t i = 0; i < EMBEDDED_SQL_COUNT; i++) {
         const struct embedded_sql *s = &EMBEDDED_SQL[i];
         if (s->number ? !has_step(steps, s->number) : !has_replaced(replaced, s)) {
-            return result_error(ERR_SENDER, 0, "the database lacks %s of this program: run nhjcctl db migrate",
+            return result_error(ERR_SENDER, 0,
+                                "数据库版本较旧，请运行 nhjcctl db migrate / the database lacks %s of this program: "
+                                "run nhjcctl db migrate",
                                 s->name);
         }
     }
@@ -118,7 +122,9 @@ struct result db_check_version(struct db *db)
     bool have = db_get_bool(rows, 0, 0);
     db_rows_free(&rows);
     if (!have) {
-        return result_error(ERR_SENDER, 0, "the database has no schema of this program: run nhjcctl db migrate");
+        return result_error(ERR_SENDER, 0,
+                            "数据库中没有本程序的表，请运行 nhjcctl db migrate / the database has no schema of this "
+                            "program: run nhjcctl db migrate");
     }
     TRY(db_query(db, &ALL_STEPS, NULL, &rows));
     struct result r = db_query(db, &ALL_REPLACED, NULL, &replaced);

@@ -156,32 +156,32 @@ struct bad_case {
 };
 
 static const struct bad_case bad_cases[] = {
-    {"\nworkers = 65\n", "options:2: workers: out of range 1..64"},
-    {"workers = 0", "options:1: workers: out of range 1..64"},
-    {"workers = four", "options:1: workers: expected a whole number"},
-    {"workers = 4x", "options:1: workers: expected a whole number"},
-    {"workers = ", "options:1: workers: expected a whole number"},
-    {"workers = 99999999999999999999", "options:1: workers: expected a whole number"},
-    {"body = 9999999999999G", "options:1: body: expected a size such as 512, 64K, 32M or 1G"},
-    {"body = 1T", "options:1: body: expected a size such as 512, 64K, 32M or 1G"},
-    {"idle = 1 week", "options:1: idle: expected a time such as 500ms, 10s, 5m, 1h or 7d"},
-    {"verbose = maybe", "options:1: verbose: expected true or false"},
-    {"mode = cit", "options:1: mode: expected one of province|city|relay"},
-    {"mode = city|relay", "options:1: mode: expected one of province|city|relay"},
-    {"mode =", "options:1: mode: expected one of province|city|relay"},
-    {"# x\n\nworker = 4", "options:3: unknown option worker"},
-    {"workers", "options:1: expected \"key = value\""},
-    {"= 4", "options:1: unknown option "},
-    {"workers = 4\nworkers = 4", "options:2: workers: given twice"},
-    {"listen = \"x", "options:1: closing quote is missing"},
-    {"listen = \"x\" y", "options:1: text after the closing quote"},
-    {"[peer]", "options:1: section [peer] needs a name"},
-    {"[pear x]", "options:1: unknown section [pear]"},
-    {"[peer x", "options:1: expected \"[kind name]\""},
-    {"[", "options:1: expected \"[kind name]\""},
-    {"[peer x]\n[peer x]", "options:2: section [peer x] given twice"},
-    {"[peer x]\nworkers = 4", "options:2: unknown option workers"},
-    {"listen = \xb8\xd6\xb3\xa7", "options:1: not UTF-8"},
+    {"\nworkers = 65\n", "options:2: workers: 超出范围 / out of range 1..64"},
+    {"workers = 0", "options:1: workers: 超出范围 / out of range 1..64"},
+    {"workers = four", "options:1: workers: 须为整数 / expected a whole number"},
+    {"workers = 4x", "options:1: workers: 须为整数 / expected a whole number"},
+    {"workers = ", "options:1: workers: 须为整数 / expected a whole number"},
+    {"workers = 99999999999999999999", "options:1: workers: 须为整数 / expected a whole number"},
+    {"body = 9999999999999G", "options:1: body: 须为大小 / expected a size such as 512, 64K, 32M or 1G"},
+    {"body = 1T", "options:1: body: 须为大小 / expected a size such as 512, 64K, 32M or 1G"},
+    {"idle = 1 week", "options:1: idle: 须为时长 / expected a time such as 500ms, 10s, 5m, 1h or 7d"},
+    {"verbose = maybe", "options:1: verbose: 须为 true 或 false / expected true or false"},
+    {"mode = cit", "options:1: mode: 须为下列之一 / expected one of province|city|relay"},
+    {"mode = city|relay", "options:1: mode: 须为下列之一 / expected one of province|city|relay"},
+    {"mode =", "options:1: mode: 须为下列之一 / expected one of province|city|relay"},
+    {"# x\n\nworker = 4", "options:3: 没有这个选项 / unknown option worker"},
+    {"workers", "options:1: 须为 key = value / expected \"key = value\""},
+    {"= 4", "options:1: 没有这个选项 / unknown option "},
+    {"workers = 4\nworkers = 4", "options:2: workers: 重复 / given twice"},
+    {"listen = \"x", "options:1: 缺少右引号 / closing quote is missing"},
+    {"listen = \"x\" y", "options:1: 右引号后有多余内容 / text after the closing quote"},
+    {"[peer]", "options:1: 小节 [peer] 缺少名称 / needs a name"},
+    {"[pear x]", "options:1: 没有这种小节 / unknown section [pear]"},
+    {"[peer x", "options:1: 须为 [kind name] / expected \"[kind name]\""},
+    {"[", "options:1: 须为 [kind name] / expected \"[kind name]\""},
+    {"[peer x]\n[peer x]", "options:2: 小节 [peer x] 重复 / given twice"},
+    {"[peer x]\nworkers = 4", "options:2: 没有这个选项 / unknown option workers"},
+    {"listen = \xb8\xd6\xb3\xa7", "options:1: 不是 UTF-8 / not UTF-8"},
 };
 
 START_TEST(a_bad_line_is_named_and_changes_nothing)
@@ -236,7 +236,7 @@ START_TEST(a_file_names_itself_and_its_line_in_errors)
     ck_assert_str_eq(o.folder, "/tmp/f");
     option_free(&set, &o);
     write_file(path, "\nnothing = 1\n", 13);
-    snprintf(expected, sizeof expected, "%s:2: unknown option nothing", path);
+    snprintf(expected, sizeof expected, "%s:2: 没有这个选项 / unknown option nothing", path);
     ck_assert_str_eq(option_load(&set, path, &o).text, expected);
     write_file(path, "workers = 7\0", 12);
     ck_assert_int_eq(option_load(&set, path, &o).kind, ERR_SENDER);
