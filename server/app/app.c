@@ -355,7 +355,9 @@ static void fill_service(struct app *app)
 static RESULT start_workers(struct app *app)
 {
     fill_service(app);
-    return workers_start(&app->service, app->net, (int)app->config.workers, &app->workers);
+    const struct config *c = &app->config;
+    struct turns *turns = turns_new((int)c->workers, (int)c->identity_workers, (int)c->query_workers);
+    return workers_start(&app->service, app->net, (int)c->workers, turns, &app->workers);
 }
 
 static void stop_workers(struct app *app)

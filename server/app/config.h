@@ -28,7 +28,7 @@ struct config {
     int64_t header_bytes, header_lines, body_bytes, plain_bytes, depth, attributes, tag_bytes, records;
     int64_t body_memory;
     int64_t handshake_ms, body_ms, body_ms_per_64k, idle_ms, write_ms, max_connections, max_inflight;
-    int64_t rate_per_minute;
+    int64_t rate_per_minute, identity_workers, query_workers;
     int64_t future_ms, late_grace_ms;
     int64_t reported_tolerance_ppm;
     int64_t drain_ms;         /* shutdown: requests in hand may take this long */

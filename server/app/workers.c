@@ -17,6 +17,7 @@ struct worker {
 
 struct workers {
     struct net_server *net;
+    struct turns *turns;
     atomic_bool stopping;
     int started;
     struct worker at[];
@@ -26,19 +27,45 @@ static void serve(struct worker *w, struct net_request *request)
 {
     struct soap_answer answer = {0};
     soap_worker_serve(w->soap, request, &answer);
+    turns_done(w->all->turns, request);
     net_reply(w->all->net, &request, answer.status, answer.content_type, answer.headers, &answer.body, answer.close);
     buf_free(&answer.body);
+}
+
+static void put_off(struct workers *all, struct net_request *request)
+{
+    struct buf body = BUF_INIT;
+    buf_append_str(&body, "503 busy\n");
+    net_reply(all->net, &request, 503, "text/plain", "Retry-After: 5\r\n", &body, false);
+}
+
+/* NULL: nothing came, or nothing whose turn it is. Whoever ends a request looks here next, so that none is left
+ * waiting while a worker is free for it. */
+static struct net_request *take(struct workers *all)
+{
+    struct net_request *request = turns_next(all->turns);
+    if (request) {
+        return request;
+    }
+    request = net_take(all->net, TAKE_MS);
+    if (!request) {
+        usleep(1000); /* during a drain net_take answers at once: do not spin */
+        return NULL;
+    }
+    enum turn turn = turns_ask(all->turns, request);
+    if (turn == TURN_REFUSED) {
+        put_off(all, request);
+    }
+    return turn == TURN_NOW ? request : NULL;
 }
 
 static void *body(void *arg)
 {
     struct worker *w = arg;
     while (!atomic_load(&w->all->stopping)) {
-        struct net_request *request = net_take(w->all->net, TAKE_MS);
+        struct net_request *request = take(w->all);
         if (request) {
             serve(w, request);
-        } else {
-            usleep(1000); /* during a drain net_take answers at once: do not spin */
         }
     }
     return NULL;
@@ -64,10 +91,12 @@ static RESULT start(struct worker *w, const struct soap_service *service)
     return RESULT_OK;
 }
 
-RESULT workers_start(const struct soap_service *service, struct net_server *net, int count, struct workers **workers)
+RESULT workers_start(const struct soap_service *service, struct net_server *net, int count, struct turns *turns,
+                     struct workers **workers)
 {
     struct workers *all = mem_alloc(sizeof *all + (size_t)count * sizeof all->at[0]);
     all->net = net;
+    all->turns = turns;
     for (; all->started < count; all->started++) {
         struct worker *w = &all->at[all->started];
         w->all = all;
@@ -92,6 +121,10 @@ void workers_stop(struct workers **workers)
         pthread_join(all->at[i].thread, NULL);
         soap_worker_free(&all->at[i].soap);
     }
+    for (struct net_request *request; (request = turns_drop(all->turns));) {
+        put_off(all, request);
+    }
+    turns_free(&all->turns);
     mem_free(all);
     *workers = NULL;
 }

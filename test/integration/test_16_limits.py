@@ -3,6 +3,8 @@ import datetime
 import os
 import re
 import signal
+import subprocess
+import threading
 
 import nhjc
 from stack import StackCase, main, wait
@@ -66,6 +68,39 @@ class Lists(StackCase):
                                                ('from', '2018-01-01 00:00:00'), ('to', '2018-01-02 00:00:00'))
         self.code(ask(10000), 0)
         self.fault(2103, ask, 10001)
+
+
+class Turns(StackCase):
+    """Questions that take their time (here: until a lock is gone) leave workers to the others."""
+    WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%platform%'"
+
+    def lock(self):
+        env = dict(self.stack.env, **self.province.pg)
+        session = subprocess.Popen(['psql', '-XAtq'], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(session.communicate)
+        session.stdin.write('BEGIN; LOCK TABLE platform; SELECT 1;\n')
+        session.stdin.flush()
+        self.assertEqual(session.stdout.readline(), '1\n')
+        return session
+
+    def test_slow_questions_of_one_caller_leave_workers_to_uploads(self):
+        device = self.stack.device(96, BASIC)
+        session, answers = self.lock(), []
+
+        def ask():
+            answers.append(self.province.client().call('query', 'QueryQuality', ('from', '2018-01-01 00:00:00'),
+                                                       ('to', '2018-01-02 00:00:00')))
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        wait(lambda: self.province.number(self.WAITING) >= 2, what='two questions that wait for the lock')
+        for hour in range(5):
+            self.code(device.upload(readings(POWER, '2018-01-01 %02d:00' % hour, ['1'])), 0)
+        self.assertEqual(self.province.number(self.WAITING), 2)  # half of four workers
+        session.communicate('COMMIT;\n')
+        for thread in threads:
+            thread.join()
+        self.assertEqual([answer.get('responseCode') for answer in answers], ['0'] * 6)
 
 
 class Reload(StackCase):
