@@ -26,7 +26,7 @@ struct config {
     char *clock_offset; /* tests: "3d" ahead, "-2h" behind; "" = real */
     int64_t rollup_threads, rollup_slice;
     int64_t header_bytes, header_lines, body_bytes, plain_bytes, depth, attributes, tag_bytes, records;
-    int64_t body_memory;
+    int64_t body_memory, handshakes_per_address, connection_age_ms;
     int64_t handshake_ms, body_ms, body_ms_per_64k, idle_ms, write_ms, max_connections, max_inflight;
     int64_t rate_per_minute, identity_workers, query_workers;
     int64_t future_ms, late_grace_ms;

@@ -57,6 +57,9 @@ static void touch(struct conn *c)
 /* The one place where a connection changes its state. */
 static void conn_move(struct conn *c, enum conn_state to)
 {
+    if (c->state == CONN_HANDSHAKE) {
+        server_handshake_ends(c->loop->server, c->address);
+    }
     loop_list_move(c->loop, c, (int)c->state, (int)to);
     c->state = to;
     touch(c);
@@ -341,7 +344,7 @@ static void begin_answer(struct conn *c)
 /* An answer of net's own: a line for whoever looks at it, never SOAP (contract section 7.2). */
 static void answer_itself(struct conn *c, int status, const char *reason, const char *headers, bool close)
 {
-    net_metrics_refused(status);
+    net_metrics_refused(status, reason);
     if (loop_may_log(c->loop)) {
         log_write(LOG_INFO, "net", "request_refused", "peer=%s status=%d reason=%s subject=%s", c->peer, status, reason,
                   log_quote(c->cert->subject));
@@ -349,7 +352,7 @@ static void answer_itself(struct conn *c, int status, const char *reason, const 
     bool head_only = c->http && http_is_head(c->http);
     close = close || atomic_load(&c->loop->server->draining);
     buf_printf(&c->body, "%d %s\n", status, reason);
-    http_answer_head(&c->head, status, "text/plain", headers, c->body.len, close);
+    http_answer_head(&c->head, clock_now(), status, "text/plain", headers, c->body.len, close);
     if (head_only) {
         buf_free(&c->body);
     }
@@ -385,6 +388,15 @@ static void acknowledge_now(struct conn *c)
     }
 }
 
+/* A certificate is judged in the handshake alone: a connection kept for ever would outlive its end, its revocation, and
+ * the CA's. So it ends politely with an answer; a client that goes on connects anew. A reload itself ends none
+ * (contract section 1). */
+static bool is_stale(const struct conn *c)
+{
+    int64_t most = c->loop->server->limits.max_age_ms, age = (clock_monotonic() - c->accepted) / 1000000;
+    return c->cert->not_after <= clock_now() || (most > 0 && age >= most);
+}
+
 static struct exchange *make_exchange(struct conn *c)
 {
     struct exchange *e = mem_alloc(sizeof(*e));
@@ -397,7 +409,9 @@ static struct exchange *make_exchange(struct conn *c)
     e->loop = c->loop;
     e->conn = c;
     e->is_head = http_is_head(c->http);
-    e->close = !http_keep_alive(c->http);
+    bool stale = is_stale(c);
+    metric_add(&net_metrics.retired, stale);
+    e->close = stale || !http_keep_alive(c->http);
     e->charged = c->charged;
     return e;
 }
@@ -813,6 +827,7 @@ void conn_open(struct loop *loop, int fd, const struct sockaddr_storage *address
     c->loop = loop;
     c->accepted = clock_monotonic();
     c->state = CONN_HANDSHAKE;
+    c->address = server_address(loop->server, address);
     loop_list_move(loop, c, -1, CONN_HANDSHAKE);
     touch(c);
     peer_text(address, c->peer, sizeof(c->peer));

@@ -39,6 +39,7 @@ struct conn {
     enum conn_state state;
     int64_t since;    /* loop milliseconds: when the waiting of this state began */
     int64_t accepted; /* monotonic ns */
+    unsigned address; /* where its handshake is counted */
     uv_tcp_t tcp;
     uv_shutdown_t shutdown;
     struct tls_session tls;
@@ -65,7 +66,8 @@ struct conn {
     bool uv_closed;
 };
 
-void conn_open(struct loop *loop, int fd, const struct sockaddr_storage *address); /* takes fd */
+/* Takes fd, and the handshake that was counted for it. */
+void conn_open(struct loop *loop, int fd, const struct sockaddr_storage *address);
 void conn_reply(struct exchange *exchange); /* takes the exchange back from its worker */
 bool conn_expired(const struct conn *conn, int64_t now);
 void conn_expire(struct conn *conn); /* its time is up */

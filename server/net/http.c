@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "net/http_chunk.h"
@@ -619,10 +620,14 @@ void http_request_clear(struct net_request *r)
     r->path = r->query = r->host = r->content_type = r->soap_action = NULL;
 }
 
-void http_answer_head(struct buf *out, int status, const char *content_type, const char *headers, size_t body_length,
-                      bool close)
+void http_answer_head(struct buf *out, int64_t now, int status, const char *content_type, const char *headers,
+                      size_t body_length, bool close)
 {
-    buf_printf(out, "HTTP/1.1 %d %s\r\n", status, http_status_str((enum http_status)status));
+    char date[48];
+    struct tm tm;
+    time_t seconds = (time_t)(now / 1000000);
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&seconds, &tm));
+    buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, http_status_str((enum http_status)status), date);
     if (content_type && content_type[0]) {
         buf_printf(out, "Content-Type: %s\r\n", content_type);
     }

@@ -50,8 +50,9 @@ bool http_is_head(const struct http *h);       /* the answer must go without its
 void http_give(struct http *h, struct net_request *r);
 void http_request_clear(struct net_request *r);
 
-/* The line and header lines of an answer, up to and including the empty line. headers: further lines or NULL. */
-void http_answer_head(struct buf *out, int status, const char *content_type, const char *headers, size_t body_length,
-                      bool close);
+/* The line and header lines of an answer, up to and including the empty line. now: unix microseconds. headers: further
+ * lines or NULL. */
+void http_answer_head(struct buf *out, int64_t now, int status, const char *content_type, const char *headers,
+                      size_t body_length, bool close);
 
 #endif

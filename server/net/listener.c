@@ -26,6 +26,12 @@ static void deal(struct net_server *server, int fd, const struct sockaddr_storag
         server_connection_gone(server);
         return;
     }
+    if (!server_handshake_begins(server, address)) {
+        metric_add(&net_metrics.address_overflow, 1);
+        close(fd);
+        server_connection_gone(server);
+        return;
+    }
     struct loop *loop = &server->loops[server->next_loop++ % (unsigned)server->loop_count];
     if (loop->index == 0) {
         conn_open(loop, fd, address);

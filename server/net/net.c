@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "net/net_metrics.h"
 #include "net/server.h"
 
@@ -28,6 +30,40 @@ void server_open_session(struct net_server *server, struct tls_session *session)
     pthread_mutex_lock(&server->lock);
     tls_session_open(session, server->context, true);
     pthread_mutex_unlock(&server->lock);
+}
+
+/* Where handshakes of an address are counted. Of IPv6 the network: whoever has one has all its addresses. */
+unsigned server_address(const struct net_server *server, const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    uint64_t hash = 0;
+    if (address->ss_family == AF_INET) {
+        hash = hash_bytes(&v4->sin_addr, sizeof(v4->sin_addr), server->address_seed);
+    } else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        hash = hash_bytes(v6->sin6_addr.s6_addr + 12, 4, server->address_seed);
+    } else {
+        hash = hash_bytes(&v6->sin6_addr, 8, server->address_seed);
+    }
+    return (unsigned)(hash % SERVER_ADDRESSES);
+}
+
+bool server_handshake_begins(struct net_server *server, const struct sockaddr_storage *address)
+{
+    int64_t most = server->limits.handshakes_per_address;
+    atomic_int *count = &server->handshakes[server_address(server, address)];
+    if (atomic_fetch_add(count, 1) >= most && most > 0) {
+        atomic_fetch_sub(count, 1);
+        return false;
+    }
+    metric_add(&net_metrics.handshakes, 1);
+    return true;
+}
+
+void server_handshake_ends(struct net_server *server, unsigned address)
+{
+    atomic_fetch_sub(&server->handshakes[address], 1);
+    metric_add(&net_metrics.handshakes, -1);
 }
 
 bool server_charge(struct net_server *server, size_t bytes)
@@ -195,6 +231,7 @@ static struct net_server *new_server(const struct net_config *config)
     }
     server->http_limits = (struct http_limits){(size_t)config->limits.header_bytes, (size_t)config->limits.header_lines,
                                                (size_t)config->limits.body_bytes};
+    random_bytes(&server->address_seed, sizeof(server->address_seed));
     server->listen_fd = -1;
     server->queue = queue_new((size_t)config->limits.max_inflight);
     pthread_mutex_init(&server->lock, NULL);
@@ -276,7 +313,7 @@ RESULT net_reload_tls(struct net_server *server, const struct net_tls_config *tl
     server->context = context;
     server->expiry = expiry;
     pthread_mutex_unlock(&server->lock);
-    SSL_CTX_free(former); /* open connections hold their own references */
+    SSL_CTX_free(former); /* sessions hold their own references */
     int64_t certificate = 0, crl = 0;
     server_measure_expiry(server, &certificate, &crl);
     log_write(LOG_INFO, "net", "tls_reloaded", "certificate_seconds=%lld crl_seconds=%lld", (long long)certificate,
@@ -302,7 +339,7 @@ void net_reply(struct net_server *server, struct net_request **request, int stat
         e->body = *body;
         *body = BUF_INIT;
     }
-    http_answer_head(&e->head, status, content_type, headers, e->body.len, e->close);
+    http_answer_head(&e->head, clock_now(), status, content_type, headers, e->body.len, e->close);
     if (e->is_head) {
         buf_free(&e->body);
     }

@@ -20,17 +20,19 @@
 #include "net/peer.h"
 
 struct net_limits {
-    int64_t header_bytes;    /* 16 KB */
-    int64_t header_lines;    /* 100 */
-    int64_t body_bytes;      /* 32 MB */
-    int64_t handshake_ms;    /* handshake and header: 10 s */
-    int64_t body_ms;         /* 15 s … */
-    int64_t body_ms_per_64k; /* … plus 1 s per 64 KB */
-    int64_t idle_ms;         /* 120 s */
-    int64_t write_ms;        /* a peer that does not read its answer: 60 s */
-    int64_t max_connections; /* 20000 */
-    int64_t max_inflight;    /* queue capacity, 256 */
-    int64_t body_memory;     /* bodies of requests and answers held at once, all connections: 503 beyond; 0: 512 MB */
+    int64_t header_bytes;           /* 16 KB */
+    int64_t header_lines;           /* 100 */
+    int64_t body_bytes;             /* 32 MB */
+    int64_t handshake_ms;           /* handshake and header: 10 s */
+    int64_t body_ms;                /* 15 s … */
+    int64_t body_ms_per_64k;        /* … plus 1 s per 64 KB */
+    int64_t idle_ms;                /* 120 s */
+    int64_t write_ms;               /* a peer that does not read its answer: 60 s */
+    int64_t max_connections;        /* 20000 */
+    int64_t handshakes_per_address; /* under way at once: 2000; 0: any number */
+    int64_t max_age_ms;             /* a connection this old ends after its next answer: 1 h; 0: never */
+    int64_t max_inflight;           /* queue capacity, 256 */
+    int64_t body_memory; /* bodies of requests and answers held at once, all connections: 503 beyond; 0: 512 MB */
 };
 
 struct net_tls_config {
@@ -80,8 +82,8 @@ struct net_request *net_take(struct net_server *server, int timeout_ms);
  * bytes. close: end the connection. */
 void net_reply(struct net_server *server, struct net_request **request, int status, const char *content_type,
                const char *headers, struct buf *body, bool close);
-/* Reads certificates, CA bundle and CRLs anew; new connections use them, open ones go on. On error
- * the old ones stay in force. */
+/* Reads certificates, CA bundle and CRLs anew; new connections use them, open ones go on until they are max_age_ms
+ * old. On error the old ones stay in force. */
 RESULT net_reload_tls(struct net_server *server, const struct net_tls_config *tls);
 /* Seconds until the server's certificate and the first CRL expire; INT64_MAX: never. Any thread. */
 void net_expiry(struct net_server *server, int64_t *certificate, int64_t *crl);

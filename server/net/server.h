@@ -9,6 +9,8 @@
 #include "net/http.h"
 #include "net/loop.h"
 
+#define SERVER_ADDRESSES 4096
+
 struct net_server {
     struct net_limits limits;
     struct http_limits http_limits;
@@ -20,6 +22,8 @@ struct net_server {
     atomic_llong connections; /* open or not yet freed */
     atomic_llong exchanges;   /* made and not yet back at their loop */
     atomic_llong body_memory;
+    atomic_int handshakes[SERVER_ADDRESSES]; /* under way, by a hash of the peer's address */
+    uint64_t address_seed;
     atomic_bool draining; /* answers say "Connection: close" */
     bool started, drained;
 
@@ -41,6 +45,10 @@ struct net_server {
 };
 
 void server_open_session(struct net_server *server, struct tls_session *session);
+/* Counts a handshake; false: this address has too many under way, and this one is not counted. */
+bool server_handshake_begins(struct net_server *server, const struct sockaddr_storage *address);
+unsigned server_address(const struct net_server *server, const struct sockaddr_storage *address);
+void server_handshake_ends(struct net_server *server, unsigned address);
 bool server_charge(struct net_server *server, size_t bytes); /* false: body memory is used up */
 void server_release(struct net_server *server, size_t bytes);
 /* Sets the two gauges. Seconds; INT64_MAX where nothing expires. */

@@ -381,10 +381,15 @@ static void serve_post(struct engine *e, struct engine_call *call, struct soap_a
 
 /* ---- the whole ---- */
 
+#define VARY "Vary: Accept-Encoding\r\n" /* the same address gives two forms */
+
 static void pack_answer(const struct net_request *request, struct soap_answer *answer)
 {
     struct buf packed = BUF_INIT;
-    if (!request->accept_gzip || answer->body.len < GZIP_FROM)
+    if (answer->body.len < GZIP_FROM)
+        return;
+    answer->headers = VARY;
+    if (!request->accept_gzip)
         return;
     if (!result_ok(envelope_gzip(answer->body.data, answer->body.len, &packed))) {
         buf_free(&packed);
@@ -392,7 +397,7 @@ static void pack_answer(const struct net_request *request, struct soap_answer *a
     }
     buf_free(&answer->body);
     answer->body = packed;
-    answer->headers = "Content-Encoding: gzip\r\n";
+    answer->headers = "Content-Encoding: gzip\r\n" VARY;
 }
 
 static void serve(struct engine *e, struct net_request *request, struct soap_answer *answer)

@@ -117,7 +117,6 @@ class Reload(StackCase):
     def test_a_reload_that_fails_changes_nothing_but_reopens_the_log(self):
         log, other = os.path.join(self.stack.dir, 'server.log'), os.path.join(self.stack.dir, 'other.log')
         good = self.read(self.province.conf)
-        self.addCleanup(self.write, good)
         self.assertIn('crl_file = ', good)
         for broken in (re.sub(r'(?m)^crl_file = .*$', 'crl_file = /nowhere.pem', good).replace(log, other),
                        good + '\nno_such_option = 1\n',
@@ -130,6 +129,8 @@ class Reload(StackCase):
         self.write(good.replace(log, other))
         self.province.ctl('reload')
         self.assertIn(' reloaded ', self.read(other))
+        self.write(good.replace('log_file = ' + log, ''))  # where the end of the server is looked for
+        self.province.ctl('reload')
 
 
 class Clock(StackCase):

@@ -43,6 +43,8 @@ START_TEST(limits_are_those_of_the_contract_when_the_file_says_nothing)
     ck_assert_int_eq(net.limits.body_ms_per_64k, 1000);
     ck_assert_int_eq(net.limits.idle_ms, 120000);
     ck_assert_int_eq(net.limits.body_memory, 512 << 20);
+    ck_assert_int_eq(net.limits.handshakes_per_address, 2000);
+    ck_assert_int_eq(net.limits.max_age_ms, 3600000);
     ck_assert_int_eq(c.plain_bytes, 64 << 20);
     ck_assert_int_eq(c.depth, 50);
     ck_assert_int_eq(c.attributes, 100);

@@ -493,12 +493,14 @@ END_TEST
 START_TEST(an_answer_has_a_length_and_no_banner)
 {
     struct buf out = BUF_INIT;
-    http_answer_head(&out, 503, "text/xml", "Retry-After: 5\r\n", 7, true);
-    ck_assert_str_eq(buf_str(&out), "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/xml\r\n"
+    http_answer_head(&out, INT64_C(1794910562000000), 503, "text/xml", "Retry-After: 5\r\n", 7, true);
+    ck_assert_str_eq(buf_str(&out), "HTTP/1.1 503 Service Unavailable\r\nDate: Tue, 17 Nov 2026 10:16:02 GMT\r\n"
+                                    "Content-Type: text/xml\r\n"
                                     "Content-Length: 7\r\nRetry-After: 5\r\nConnection: close\r\n\r\n");
     buf_clear(&out);
-    http_answer_head(&out, 200, NULL, NULL, 0, false);
-    ck_assert_str_eq(buf_str(&out), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    http_answer_head(&out, 0, 200, NULL, NULL, 0, false);
+    ck_assert_str_eq(buf_str(&out),
+                     "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n");
     buf_free(&out);
 }
 END_TEST

@@ -798,6 +798,48 @@ START_TEST(five_hundred_silent_sockets_do_not_delay_a_known_client)
 }
 END_TEST
 
+START_TEST(handshakes_of_one_address_have_a_bound_and_known_clients_do_not_count)
+{
+    enum { MOST = 3 };
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.handshakes_per_address = MOST;
+    fixture_start(&f);
+    long long before = metric_read("nhjc_net_address_overflow_total");
+    struct client known[MOST + 2];
+    for (int i = 0; i < MOST + 2; i++) {
+        known[i] = client_open(&f, "client", 0);
+        client_expect(&known[i], GET_ECHO, 200, "GET /echo? ");
+    }
+    int fds[MOST];
+    for (int i = 0; i < MOST; i++) {
+        fds[i] = client_socket(&f);
+    }
+    ck_assert(metric_reaches("nhjc_net_handshakes", MOST));
+    int fd = client_socket(&f);
+    ck_assert_int_ge(socket_until_closed(fd, 5000), 0);
+    close(fd);
+    ck_assert_int_eq(metric_read("nhjc_net_address_overflow_total"), before + 1);
+    close(fds[0]);
+    int64_t until = clock_monotonic() + INT64_C(10000000000);
+    while (metric_read("nhjc_net_handshakes") == MOST && clock_monotonic() < until) {
+        usleep(2000);
+    }
+    struct client c = client_open(&f, "client", 0);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_free(&c);
+    for (int i = 0; i < MOST + 2; i++) {
+        client_expect(&known[i], GET_ECHO, 200, "GET /echo? ");
+        client_free(&known[i]);
+    }
+    fixture_down(&f);
+    for (int i = 1; i < MOST; i++) {
+        close(fds[i]);
+    }
+    ck_assert_int_eq(metric_read("nhjc_net_handshakes"), 0);
+}
+END_TEST
+
 START_TEST(a_handshake_that_does_not_end_is_cut)
 {
     struct fixture f;
@@ -834,9 +876,11 @@ START_TEST(a_header_that_drips_is_cut)
     fixture_prepare(&f);
     f.config.limits.handshake_ms = 400;
     fixture_start(&f);
+    long long before = metric_read("nhjc_net_refused_total{status=\"408\",reason=\"header_timeout\"}");
     struct client c = client_open(&f, "client", 0);
     char *text = mem_printf("GET / HTTP/1.1\r\nHost: a\r\nX: %0400d", 0);
     ck_assert_int_ge(drip(&c, text), 390);
+    ck_assert_int_eq(metric_read("nhjc_net_refused_total{status=\"408\",reason=\"header_timeout\"}"), before + 1);
     client_expect(&c, "", 408, "408 header_timeout\n");
     client_expect_close(&c);
     mem_free(text);
@@ -977,6 +1021,17 @@ END_TEST
 
 /* ---- operation ---- */
 
+/* An answer that announces the end of the connection, and the end. */
+static void expect_last_answer(struct client *c)
+{
+    client_send(c, GET_ECHO);
+    struct answer a = client_read_answer(c, false);
+    ck_assert_int_eq(a.status, 200);
+    ck_assert_ptr_nonnull(strstr(a.head, "Connection: close\r\n"));
+    buf_free(&a.body);
+    client_expect_close(c);
+}
+
 START_TEST(a_reloaded_crl_refuses_new_connections_and_leaves_open_ones_alone)
 {
     struct fixture f;
@@ -991,6 +1046,41 @@ START_TEST(a_reloaded_crl_refuses_new_connections_and_leaves_open_ones_alone)
     ck_assert_int_eq(client_refusal(&late), SSL_AD_CERTIFICATE_REVOKED);
     client_free(&late);
     client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    client_free(&c);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_connection_ends_after_an_answer_once_its_certificate_is_over)
+{
+    struct fixture f;
+    fixture_up(&f);
+    pki_issue(&f.pki, (struct pki_spec){.file = "short", .issuer = &f.pki.root, .cn = "short", .to = 3600});
+    struct client c = client_open(&f, "short", 0), other = client_open(&f, "client", 0);
+    client_expect(&c, GET_ECHO, 200, "GET /echo? ");
+    clock_set_offset(INT64_C(3700) * USEC_PER_SEC);
+    expect_last_answer(&c);
+    client_expect(&other, GET_ECHO, 200, "GET /echo? "); /* its own lasts a day */
+    client_expect(&other, GET_ECHO, 200, "GET /echo? ");
+    clock_set_real();
+    client_free(&c);
+    client_free(&other);
+    fixture_down(&f);
+}
+END_TEST
+
+START_TEST(a_connection_ends_after_an_answer_once_it_is_old)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.config.limits.max_age_ms = 1;
+    fixture_start(&f);
+    struct client c = client_open(&f, "client", 0);
+    int64_t until = clock_monotonic() + 2000000; /* it is older than that after the handshake and this */
+    while (clock_monotonic() < until) {
+        ;
+    }
+    expect_last_answer(&c);
     client_free(&c);
     fixture_down(&f);
 }
@@ -1231,31 +1321,31 @@ START_TEST(what_expires_is_told_a_week_and_two_months_ahead)
 }
 END_TEST
 
-UNIT_MAIN("net", what_expires_is_told_a_week_and_two_months_ahead, a_known_client_is_answered_over_tls_1_2_and_1_3,
-          a_certificate_that_does_not_hold_is_refused_with_its_alert_reason_and_code,
-          an_old_crl_lets_nobody_in_and_does_not_blame_the_client, a_crl_signed_by_somebody_else_lets_nobody_in,
-          a_client_whose_own_issuer_has_no_crl_is_refused, an_intermediate_that_no_crl_covers_does_not_break_logins,
-          a_revoked_intermediate_takes_its_clients_with_it, an_intermediate_may_be_trusted_without_its_root,
-          tls_below_1_2_and_weak_ciphers_are_refused, no_session_can_be_resumed, renegotiation_is_refused,
-          what_is_said_to_one_client_never_reaches_another, plain_http_is_told_apart_and_closed,
-          the_worker_reads_the_certificate_as_text, a_name_is_shown_as_bounded_utf8_whatever_its_bytes,
-          one_connection_serves_one_request_after_the_other, requests_sent_ahead_are_answered_in_order,
-          a_request_may_come_byte_by_byte, who_waits_for_continue_is_told_to_go_on_or_not_to,
-          unreadable_requests_are_answered_and_the_connection_closed_in_good_order,
-          a_client_that_goes_on_sending_still_reads_that_its_body_is_too_large, a_large_answer_arrives_whole,
-          head_gets_the_length_and_no_body, the_connection_ends_when_either_side_asks_for_it,
-          a_client_that_shuts_its_side_after_the_request_still_gets_the_answer,
-          a_full_queue_is_told_and_the_connection_stays_usable,
-          hundreds_of_requests_ahead_of_a_full_queue_are_each_told, bodies_beyond_the_memory_for_them_are_put_off,
-          answers_beyond_the_memory_for_them_are_put_off, one_connection_too_many_is_closed_at_once,
-          five_hundred_silent_sockets_do_not_delay_a_known_client, a_handshake_that_does_not_end_is_cut,
-          a_header_that_drips_is_cut, a_body_that_drips_is_cut_whatever_length_it_promised,
-          a_body_that_flows_earns_its_time, an_idle_connection_is_ended_in_good_order,
-          a_peer_that_does_not_read_its_answer_is_cut, a_peer_that_leaves_while_it_is_served_harms_nobody,
-          a_peer_that_leaves_in_the_middle_of_a_large_answer_harms_nobody,
-          a_peer_that_asks_for_new_keys_without_end_is_cut,
-          a_reloaded_crl_refuses_new_connections_and_leaves_open_ones_alone,
-          a_reload_that_fails_changes_nothing_and_names_the_file, the_days_left_of_certificate_and_crl_are_measured,
-          connections_come_and_go_without_a_trace, several_loops_serve_several_clients_at_once,
-          a_drained_server_answers_what_it_has_in_hand_and_ends_the_rest, a_drain_ends_at_its_deadline,
-          requests_that_no_worker_took_are_dropped_at_the_end, a_server_may_be_closed_without_having_started)
+UNIT_MAIN(
+    "net", what_expires_is_told_a_week_and_two_months_ahead, a_known_client_is_answered_over_tls_1_2_and_1_3,
+    a_certificate_that_does_not_hold_is_refused_with_its_alert_reason_and_code,
+    an_old_crl_lets_nobody_in_and_does_not_blame_the_client, a_crl_signed_by_somebody_else_lets_nobody_in,
+    a_client_whose_own_issuer_has_no_crl_is_refused, an_intermediate_that_no_crl_covers_does_not_break_logins,
+    a_revoked_intermediate_takes_its_clients_with_it, an_intermediate_may_be_trusted_without_its_root,
+    tls_below_1_2_and_weak_ciphers_are_refused, no_session_can_be_resumed, renegotiation_is_refused,
+    what_is_said_to_one_client_never_reaches_another, plain_http_is_told_apart_and_closed,
+    the_worker_reads_the_certificate_as_text, a_name_is_shown_as_bounded_utf8_whatever_its_bytes,
+    one_connection_serves_one_request_after_the_other, requests_sent_ahead_are_answered_in_order,
+    a_request_may_come_byte_by_byte, who_waits_for_continue_is_told_to_go_on_or_not_to,
+    unreadable_requests_are_answered_and_the_connection_closed_in_good_order,
+    a_client_that_goes_on_sending_still_reads_that_its_body_is_too_large, a_large_answer_arrives_whole,
+    head_gets_the_length_and_no_body, the_connection_ends_when_either_side_asks_for_it,
+    a_client_that_shuts_its_side_after_the_request_still_gets_the_answer,
+    a_full_queue_is_told_and_the_connection_stays_usable, hundreds_of_requests_ahead_of_a_full_queue_are_each_told,
+    bodies_beyond_the_memory_for_them_are_put_off, answers_beyond_the_memory_for_them_are_put_off,
+    one_connection_too_many_is_closed_at_once, five_hundred_silent_sockets_do_not_delay_a_known_client,
+    handshakes_of_one_address_have_a_bound_and_known_clients_do_not_count, a_handshake_that_does_not_end_is_cut,
+    a_header_that_drips_is_cut, a_body_that_drips_is_cut_whatever_length_it_promised, a_body_that_flows_earns_its_time,
+    an_idle_connection_is_ended_in_good_order, a_peer_that_does_not_read_its_answer_is_cut,
+    a_peer_that_leaves_while_it_is_served_harms_nobody, a_peer_that_leaves_in_the_middle_of_a_large_answer_harms_nobody,
+    a_peer_that_asks_for_new_keys_without_end_is_cut, a_reloaded_crl_refuses_new_connections_and_leaves_open_ones_alone,
+    a_connection_ends_after_an_answer_once_its_certificate_is_over, a_connection_ends_after_an_answer_once_it_is_old,
+    a_reload_that_fails_changes_nothing_and_names_the_file, the_days_left_of_certificate_and_crl_are_measured,
+    connections_come_and_go_without_a_trace, several_loops_serve_several_clients_at_once,
+    a_drained_server_answers_what_it_has_in_hand_and_ends_the_rest, a_drain_ends_at_its_deadline,
+    requests_that_no_worker_took_are_dropped_at_the_end, a_server_may_be_closed_without_having_started)
