@@ -98,7 +98,7 @@ RESULT registry_reload_all(struct registry *r, struct db *db);
 
 const struct item *unit_item(const struct unit *u, const char *data_code, int stat_type); /* NULL: none */
 bool unit_has_code(const struct unit *u, const char *data_code);                          /* any stat type, active */
-const struct device *unit_device(const struct unit *u, const char *device_id);
+const struct device *unit_device(const struct unit *u, const char *device_id); /* hex digits in either case */
 bool unit_may_upload(const struct unit *u); /* state testing, trial or accepted (certified moves on) */
 const char *unit_state_name(enum unit_state s);
 bool unit_state_from_name(const char *name, enum unit_state *s);

@@ -1,5 +1,6 @@
 /* Questions to one enterprise's immutable object. */
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "registry/registry.h"
@@ -79,7 +80,7 @@ bool unit_has_code(const struct unit *u, const char *data_code)
 const struct device *unit_device(const struct unit *u, const char *device_id)
 {
     for (size_t i = 0; i < u->device_count; i++) {
-        if (strcmp(u->devices[i].id, device_id) == 0) {
+        if (strcasecmp(u->devices[i].id, device_id) == 0) {
             return &u->devices[i];
         }
     }

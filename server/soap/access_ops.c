@@ -48,12 +48,14 @@ static struct unit *named_unit(struct engine_call *call, const char *enterprise_
     return NULL;
 }
 
-/* false: the response says 2109, in the same words whether the device is another's or nobody's (7.4). */
+/* false: the response says 2109, in the same words whether the device is another's or nobody's (7.4). From here on
+ * call->device_id names it as it is stored. */
 static bool own_device(struct engine_call *call, const struct unit *unit, const char *device_id, void *response)
 {
     struct response_head *head = response;
-    call->device_id = device_id;
-    if (unit_device(unit, device_id))
+    const struct device *device = unit_device(unit, device_id);
+    call->device_id = device ? arena_strdup(call->arena, device->id) : device_id;
+    if (device)
         return true;
     head->responseCode = 2109;
     return false;
@@ -211,7 +213,7 @@ static void upload_config(struct engine_call *call, const struct unit *unit, con
 {
     struct config_request q = {.message_id = in->messageId,
                                .unit = unit,
-                               .device_id = in->deviceId,
+                               .device_id = call->device_id,
                                .content = bytes_of(&in->content),
                                .content_len = in->content.len};
     struct config_answer answer;
@@ -263,7 +265,7 @@ static void upload_data(struct engine_call *call, const struct unit *unit, const
     q.via = VIA_DEVICE;
     q.sender_code = unit->code;
     q.sender_id = unit->id;
-    q.device_id = in->deviceId;
+    q.device_id = call->device_id;
     q.enterprise_code = in->enterpriseCode;
     q.key = device->has_key ? device->secret_key : NULL;
     q.key_len = device->has_key ? sizeof device->secret_key : 0;
@@ -399,12 +401,12 @@ static RESULT heartbeat(struct engine_call *call, const struct unit *unit, const
     /* From the last byte of the request, so that our own work does not count; whole seconds, as deviceTime has. */
     int64_t offset_ms = (call->request->received - device_time) / 1000;
     struct device_sign sign = {.unit_id = unit->id,
-                               .device_id = in->deviceId,
+                               .device_id = call->device_id,
                                .software_version = in->softwareVersion,
                                .clock_offset_ms = offset_ms,
                                .pending_records = in->pendingRecords ? *in->pendingRecords : -1};
     TRY(device_seen(worker_of(call)->db, &sign));
-    TRY(give_commands(call, unit, in->deviceId, out));
+    TRY(give_commands(call, unit, call->device_id, out));
     out->clockOffsetMs = offset_ms;
     out->regVersion = unconst(REG_VERSION);
     out->dicVersion = unconst(dic_version);
@@ -434,7 +436,7 @@ static RESULT report_command(struct engine_call *call, const struct unit *unit, 
     bool done = strcmp(in->result, "DONE") == 0;
     if (!done && strcmp(in->result, "FAILED") != 0)
         return result_error(ERR_SENDER, 2103, "result is neither DONE nor FAILED");
-    TRY(command_report(worker_of(call)->db, unit->id, in->deviceId, in->commandId, done, in->detail, clock_now(),
+    TRY(command_report(worker_of(call)->db, unit->id, call->device_id, in->commandId, done, in->detail, clock_now(),
                        &outcome));
     if (outcome == COMMAND_UNKNOWN)
         return result_error(ERR_SENDER, 2103, "commandId is not that of a command for this device");

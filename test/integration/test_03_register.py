@@ -33,6 +33,16 @@ class Registration(StackCase):
         self.assertEqual(answer.get('dicVersion'), device.dic_version)
         self.assertTrue(answer.get('configVersion'))
 
+    def test_a_device_id_may_be_written_in_capitals(self):
+        device = self.stack.device(30, BASIC, serial='capitals')
+        device.id = device.id.upper()
+        call = device.client.call
+        self.code(call('access', 'CheckVersion', ('deviceId', device.id)), 0)
+        self.code(device.configure(BASIC), 0)
+        self.code(call('access', 'Heartbeat', ('deviceId', device.id), ('deviceTime', '2026-01-01 00:00:00')), 0)
+        self.code(device.upload(readings(POWER, '2018-01-01 00:00', ['1'])), 0)
+        self.assertEqual(self.province.number("SELECT count(*) FROM upload WHERE device_id = '%s'" % device.id.lower()), 1)
+
     def test_a_foreign_device_id_is_2109_like_one_that_nobody_has(self):
         device, other = self.stack.device(30, BASIC), self.stack.device(31, BASIC)
         answers = [device.client.call('access', 'CheckVersion', ('deviceId', device_id))

@@ -1,6 +1,7 @@
 /* server/registry against a real PostgreSQL: loading, swapping under readers, unknown codes. */
 #include "dbtest.h"
 
+#include <ctype.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,6 +88,11 @@ START_TEST(a_unit_holds_what_the_database_says)
     ck_assert_str_eq(d->serial, "S1");
     ck_assert(d->has_key && d->secret_key[15] == 15 && !u->devices[1].has_key);
     ck_assert_ptr_eq(unit_device(u, d->id), d);
+    char capitals[sizeof d->id] = "";
+    for (size_t i = 0; d->id[i]; i++)
+        capitals[i] = (char)toupper((unsigned char)d->id[i]);
+    ck_assert_str_ne(capitals, d->id);
+    ck_assert_ptr_eq(unit_device(u, capitals), d);
     ck_assert_ptr_null(unit_device(u, "00"));
     unit_release(&u);
     registry_close(&r);
