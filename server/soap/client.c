@@ -191,6 +191,38 @@ RESULT soap_client_platform_heartbeat(struct soap_client *c, const char *platfor
     return RESULT_OK;
 }
 
+/* ---- PlatformQuery ---- */
+
+static struct client_data_row *data_rows(struct arena *a, const struct query__DataRow *from, int count)
+{
+    struct client_data_row *to = arena_array(a, (size_t)count + 1, sizeof *to);
+    for (int i = 0; i < count; i++)
+        to[i] = (struct client_data_row){text_out(from[i].dataCode), text_out(from[i].statDate), from[i].value,
+                                         from[i].count};
+    return to;
+}
+
+RESULT soap_client_query_days(struct soap_client *c, const char *enterprise_code, const char *from, const char *to,
+                              int page_size, const char *page_token, struct client_data_answer *answer)
+{
+    char *code = text_in(enterprise_code);
+    struct _query__QueryData request = {.__sizeenterpriseCode = 1,
+                                        .enterpriseCode = &code,
+                                        .granularity = text_in("day"),
+                                        .from = text_in(from),
+                                        .to = text_in(to),
+                                        .pageSize = &page_size,
+                                        .pageToken = text_in(page_token)};
+    const void *response = NULL;
+    TRY(call(c, CLIENT_QUERY_DATA, &request, &response));
+    const struct _query__QueryDataResponse *r = response;
+    *answer = (struct client_data_answer){.common = COMMON(r),
+                                          .rows = data_rows(client_wire_arena(c->wire), r->row, r->__sizerow),
+                                          .row_count = (size_t)r->__sizerow,
+                                          .page_token = r->pageToken};
+    return RESULT_OK;
+}
+
 /* ---- DeviceAccess ---- */
 
 RESULT soap_client_register(struct soap_client *c, const char *enterprise_code, const char *region, const char *serial,

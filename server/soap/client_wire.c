@@ -40,7 +40,8 @@ struct client_wire {
     X(CLIENT_REGISTER_PLATFORM, SERVICE_EXCHANGE, exchange, RegisterPlatform)                                          \
     X(CLIENT_UPLOAD_ENTERPRISES, SERVICE_EXCHANGE, exchange, UploadEnterprises)                                        \
     X(CLIENT_PLATFORM_UPLOAD_DATA, SERVICE_EXCHANGE, exchange, UploadData)                                             \
-    X(CLIENT_PLATFORM_HEARTBEAT, SERVICE_EXCHANGE, exchange, Heartbeat)
+    X(CLIENT_PLATFORM_HEARTBEAT, SERVICE_EXCHANGE, exchange, Heartbeat)                                                \
+    X(CLIENT_QUERY_DATA, SERVICE_QUERY, query, QueryData)
 
 OPERATIONS_OF_CLIENT(SERIALIZERS)
 static const struct client_op_row ROWS[CLIENT_OP_COUNT] = {OPERATIONS_OF_CLIENT(ROW)};

@@ -1,5 +1,5 @@
-/* soap_client: calls of the PlatformExchange and DeviceAccess services on another platform, for the front-end
- * processor and the simulator. gSOAP makes and reads the messages; tls_client carries them.
+/* soap_client: calls of another platform's services, for the front-end processor, its reconciliation and the
+ * simulator. gSOAP makes and reads the messages; tls_client carries them.
  *
  * Errors: TRANSIENT: try the same message again (transport, 5xx, 429, 9xxx); UNAUTHORISED: certificate or
  *         1xxx fault; anything else answered by the other side is OK with its responseCode, or SENDER with
@@ -55,6 +55,20 @@ RESULT soap_client_register_platform(struct soap_client *c, const char *code, co
                                      struct client_platform_answer *answer);
 RESULT soap_client_platform_heartbeat(struct soap_client *c, const char *platform_code, int64_t pending,
                                       const char *oldest, struct client_common *answer);
+
+struct client_data_row {
+    const char *data_code, *stat_date, *value; /* value NULL: none */
+    long long count;
+};
+struct client_data_answer {
+    struct client_common common;
+    struct client_data_row *rows;
+    size_t row_count;
+    const char *page_token; /* NULL: the end */
+};
+/* PlatformQuery.QueryData: one enterprise's day rows of [from, to), in the order of the contract. */
+RESULT soap_client_query_days(struct soap_client *c, const char *enterprise_code, const char *from, const char *to,
+                              int page_size, const char *page_token, struct client_data_answer *answer);
 
 struct client_register_answer {
     struct client_common common;

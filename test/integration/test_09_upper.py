@@ -84,6 +84,24 @@ class Forwarded(StackCase):
         self.assertEqual(len(self.rows(self.above, device)), 4)
         self.assertEqual(self.above.sql("SELECT region_code, period FROM unit WHERE code = '%s'" % code), [['420100', '300']])
 
+    def test_reconciliation_finds_what_is_missing_above_and_queues_it_again(self):
+        device = self.stack.device(212, BASIC)
+        device.upload(readings(POWER, '2018-01-01 00:00', ['1', '2', '3']) + readings(FACTOR, '2018-01-02 00:00', ['50']))
+        self.equal(device)
+        name = self.province.sql('SELECT name FROM destination WHERE active')[0][0]
+        words = ('outbox', 'reconcile', name, '--enterprise', device.enterprise, '--from', '2018-01-01', '--to', '2018-01-03', '--json')
+        self.assertEqual(json.loads(self.province.ctl(*words).stdout or '[]'), [])
+        self.above.sql("UPDATE reading_frame SET value[1] = NULL WHERE ts = '2018-01-01 00:15+08' AND unit_id = "
+                       "(SELECT id FROM unit WHERE code = '%s')" % device.enterprise)
+        self.above.sql("INSERT INTO rollup_mark (unit_id, hour) SELECT id, '2018-01-01 00:00+08' FROM unit WHERE code = '%s'" % device.enterprise)
+        self.above.rolled_up()
+        found = self.province.ctl(*words, '--requeue', check=False)
+        self.assertEqual(found.returncode, 1, found.stderr)
+        self.assertEqual([(row['dataCode'], row['ownCount'], row['ownValue'], row['count'], row['value']) for row in json.loads(found.stdout)],
+                         [(POWER, 3, '6', 2, '4')])
+        self.equal(device)
+        self.province.ctl(*words)
+
     def test_the_last_of_many_quick_corrections_wins_above_too(self):
         device = self.stack.device(203, BASIC)
         for i in range(60):
