@@ -8,7 +8,7 @@ from testdata import BASIC, POWER, readings
 
 
 class Operations(StackCase):
-    options = 'log_file = {folder}/nhjcd.log'
+    options = 'log_file = {folder}/province/log'
 
     def health(self, code=0):
         done = self.province.ctl('health', '--json', check=False)
@@ -16,7 +16,7 @@ class Operations(StackCase):
         return json.loads(done.stdout)
 
     def test_a_reload_opens_the_log_anew_even_when_the_configuration_is_broken(self):
-        log, conf = os.path.join(self.stack.dir, 'nhjcd.log'), self.province.conf
+        log, conf = os.path.join(self.stack.dir, 'province', 'log'), self.province.conf
         with open(conf) as file:
             good = file.read()
         self.addCleanup(self.write, conf, good)
