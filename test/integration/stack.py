@@ -8,6 +8,7 @@ NHJC_BUILD chooses the build folder (sanitizer builds run the same tests). NHJC_
 Nothing here sleeps and hopes: wait() polls a question until a deadline and says what it saw last.
 """
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -105,8 +106,12 @@ class Platform:
         self.process('start-server')
 
     def log(self):
-        with open(os.path.join(os.path.dirname(self.conf), 'log'), errors='replace') as file:
-            return file.read()
+        """What the server logged, in the order of the lines' times: standard error, and files that a test named DIR/….log."""
+        lines = []
+        for path in [os.path.join(os.path.dirname(self.conf), 'log')] + glob.glob(os.path.join(self.stack.dir, '*.log*')):
+            with open(path, errors='replace') as file:
+                lines += file.readlines()
+        return ''.join(sorted(lines, key=lambda line: line[:23]))
 
     def ended_badly(self):
         """What is wrong with the way the stopped server ended; '' when it came to the end of its own."""
