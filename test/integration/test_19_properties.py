@@ -106,6 +106,9 @@ class Properties(StackCase):
                                              ('from', '2022-12-01 00:00:00'), ('to', '2023-02-01 00:00:00'))
         self.code(answer, 0)
         seen = {row.get('statDate')[:10]: row for row in answer.all('row')}
+        # History sent before any configuration: an item is expected from the first day on which it has a valid reading.
+        first = {code: min(k[1].date() for k in values if k[0] == code and values[k][1]) for code in {k[0] for k in values if values[k][1]}}
+        run = 0
         for n in range(DAYS):
             day = (BEGIN + timedelta(days=n)).date()
             keys = [k for k in values if k[1].date() == day]
@@ -114,6 +117,14 @@ class Properties(StackCase):
             row = seen[day.isoformat()]
             got = [row.number(name) for name in ('late', 'onTime', 'rejected', 'received')]
             self.assertEqual(got, [len(keys), 0, refused, len(keys) + refused], '%s seed %d' % (day, SEED))
+            expected, covered = 0, 0
+            for code in CODES:
+                of_item = [values[k][1] for k in keys if k[0] == code]
+                due = max(96 if code in first and day >= first[code] else 0, len(of_item))
+                expected, covered = expected + due, covered + min(sum(of_item), due)
+            run = run + 1 if expected and covered * 10 >= expected * 9 else 0
+            self.assertEqual((row.number('expected'), row.get('completeness'), row.number('continuousDays')),
+                             (expected, oracle.plain(oracle.ratio(covered, expected)) if expected else '0', run), '%s seed %d' % (day, SEED))
             self.assertEqual(row.get('successRate'), oracle.plain(oracle.ratio(valid, len(keys) + refused)))
 
     def test_a_long_sequence_equals_the_model(self):
@@ -144,6 +155,50 @@ class Properties(StackCase):
         self.assertEqual(errors, [])
         self.agree(device, models)
         self.province.verified('--enterprise', device.enterprise)
+
+    def test_concurrent_senders_of_the_same_items_lose_and_double_nothing(self):
+        """Whose value comes last is not known beforehand; that every one of them is accounted for is."""
+        device = self.stack.device(302, self.items())
+        senders = [[] for _ in range(4)]  # of each: (records, answer)
+        errors = []
+
+        def run(n):
+            try:
+                dice, client = Dice(SEED + 100 + n, CODES[:2]), self.province.client(device.enterprise)
+                for _ in range(STEPS // 6):
+                    records = [r for r in dice.upload() if r[0] == 'good']
+                    if records:
+                        senders[n].append((records, self.code(device.upload([element(r) for r in records], client=client), 0)))
+            except BaseException as error:  # a thread's assertion is told by the test
+                errors.append(error)
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(len(senders))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+        self.accounted_for(device, [upload for sender in senders for upload in sender])
+        last = {}
+        for sender in senders:
+            final = {(r[1], r[2].strftime('%Y-%m-%d %H:%M:%S')): r for records, _ in sender for r in records}
+            for key, r in final.items():
+                last.setdefault(key, set()).add(oracle.plain(oracle.round6(Decimal(r[3]))) if r[4] else None)
+        stored = self.stored(device)
+        for key, values in last.items():
+            self.assertIn(stored.get(key), values, '%s seed %d' % (key, SEED))
+        self.assertLessEqual(set(stored), set(last))
+        self.province.rolled_up(120)
+        self.province.verified('--enterprise', device.enterprise)
+
+    def accounted_for(self, device, uploads):
+        counts = {name: sum(answer.number('records' + name) for _, answer in uploads) for name in ('Received', 'Stored', 'Unchanged', 'Corrected')}
+        keys = {(r[1], r[2]) for records, _ in uploads for r in records}
+        self.assertEqual(counts['Received'], sum(len(records) for records, _ in uploads))
+        self.assertEqual(counts['Received'], counts['Stored'] + counts['Unchanged'] + counts['Corrected'])
+        self.assertEqual(counts['Stored'], len(keys), 'seed %d' % SEED)
+        self.assertEqual(counts['Corrected'], self.province.number("SELECT count(*) FROM correction c JOIN unit u ON u.id = c.unit_id "
+                                                                   "WHERE u.code = '%s'" % device.enterprise), 'seed %d' % SEED)
 
 
 if __name__ == '__main__':

@@ -276,6 +276,28 @@ START_TEST(the_document_has_title_verdict_and_every_rule_and_trusts_no_name)
 }
 END_TEST
 
+/* Names come from enterprises and devices: none of them becomes markup. */
+START_TEST(no_name_of_an_item_an_energy_or_a_device_becomes_markup)
+{
+    struct buf html = BUF_INIT;
+    struct conformity c = fine();
+    struct quality_item item = {.data_code = "0000000002330010", .name = "<i>电</i>", .period = 900};
+    c.device_serial = "<u>\"&'";
+    *ARENA_PUSH(arena, c.items, c.item_count, c.item_cap) = (struct conformity_item){&item, c.window};
+    *ARENA_PUSH(arena, c.energies, c.energy_count, c.energy_cap) =
+        (struct conformity_energy){"0000000002330010", "<s>名", "<em>电力", 4, true, 80 * DECIMAL_SCALE};
+    conformity_judge(&c);
+    report_html(&c, "<q>平台", &html);
+    static const char *const MARKUP[] = {"<i>", "<u>", "<s>", "<em>", "<q>"};
+    static const char *const TEXTS[] = {"&lt;i&gt;电", "&lt;u&gt;", "&lt;em&gt;电力", "&lt;q&gt;平台"};
+    for (size_t i = 0; i < ARRAY_LEN(MARKUP); i++)
+        ck_assert_msg(!strstr(buf_str(&html), MARKUP[i]), "%s", MARKUP[i]);
+    for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++)
+        ck_assert_msg(strstr(buf_str(&html), TEXTS[i]) != NULL, "%s", TEXTS[i]);
+    buf_free(&html);
+}
+END_TEST
+
 START_TEST(json_names_the_spoiled_days_and_the_window)
 {
     struct buf json = BUF_INIT;
@@ -298,4 +320,4 @@ UNIT_MAIN("conformity", what_meets_every_rule_passes, fourteen_days_are_not_fift
           the_clock_may_be_five_minutes_off_either_way, a_device_that_was_not_heard_of_for_days_has_no_known_clock,
           good_days_of_long_ago_do_not_show_that_an_enterprise_still_sends, four_fifths_of_the_energy_must_be_metered,
           certificate_and_configuration_are_asked_for, the_document_has_title_verdict_and_every_rule_and_trusts_no_name,
-          json_names_the_spoiled_days_and_the_window)
+          no_name_of_an_item_an_energy_or_a_device_becomes_markup, json_names_the_spoiled_days_and_the_window)
