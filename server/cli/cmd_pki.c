@@ -22,6 +22,10 @@ static const struct db_stmt REVOKE = {
     "cli_certificate_revoked",
     "UPDATE certificate SET revoked_at = now() WHERE fingerprint = $1 AND revoked_at IS NULL"};
 
+static const struct db_stmt MARK_REVOKED = {
+    "cli_certificate_marked", "UPDATE certificate SET revoked_at = now() WHERE lower(fingerprint) = lower($1) AND "
+                              "revoked_at IS NULL RETURNING identity"};
+
 static int64_t real_now(void)
 {
     struct timeval tv;
@@ -206,6 +210,47 @@ static int cmd_revoke(struct cli *cli, const struct args *args)
     return EXIT_DONE;
 }
 
+/* ---------------------------------------------------------------- mark-revoked */
+struct marking {
+    struct cli *cli;
+    const char *fingerprint, *reason;
+    char identity[64];
+};
+
+static RESULT mark_revoked(struct db *db, void *arg)
+{
+    struct marking *m = arg;
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    db_params_init(&p);
+    db_bind_text(&p, m->fingerprint);
+    struct result r = db_query(db, &MARK_REVOKED, &p, &rows);
+    db_params_free(&p);
+    TRY(r);
+    bool found = db_rows_count(rows) > 0;
+    if (found) {
+        snprintf(m->identity, sizeof m->identity, "%s", db_get_text(rows, 0, 0));
+    }
+    db_rows_free(&rows);
+    return found ? audit_write(db, m->cli->actor, "", "certificate.revoke", m->identity, 0, m->reason ? m->reason : "")
+                 : result_error(ERR_NOT_FOUND, 0, "没有这张有效证书 / no certificate in force has this fingerprint: %s",
+                                m->fingerprint);
+}
+
+/* Of another CA's certificate: that CA's CRL keeps it out, this keeps the platform's own records true. */
+static int cmd_mark_revoked(struct cli *cli, const struct args *args)
+{
+    struct marking m = {.cli = cli, .fingerprint = args->words[0], .reason = args_text(args, "reason")};
+    struct result r = cli_db(cli);
+    r = result_ok(r) ? db_transaction(cli->db, mark_revoked, &m) : r;
+    if (!result_ok(r)) {
+        return cli_failed(r);
+    }
+    printf("已标记吊销；拒绝连接由其 CA 的 CRL 决定 / marked as revoked; its CA's CRL is what refuses it: %s\n",
+           m.identity);
+    return EXIT_DONE;
+}
+
 /* ---------------------------------------------------------------- list, crl */
 static const struct table_column COLUMNS[] = {
     {"kind", "种类 kind", false},        {"identity", "身份 identity", false}, {"serial", "序列号 serial", false},
@@ -273,6 +318,7 @@ static const struct arg_spec ISSUE_ARGS[] = {
     {"expired", NULL, "签发已过期的证书，用于测试 / one that has expired, for tests", false}};
 static const struct arg_spec REVOKE_ARGS[] = {{"serial", "HEX", "只吊销该序列号 / only this serial number", false},
                                               CRL_DAYS_ARG};
+static const struct arg_spec MARK_ARGS[] = {{"reason", "TEXT", "原因，写入审计 / why, for the audit log", false}};
 static const struct arg_spec LIST_ARGS[] = {JSON_ARG};
 static const struct arg_spec CRL_ARGS[] = {CRL_DAYS_ARG};
 
@@ -295,6 +341,14 @@ static const struct command COMMANDS[] = {
      .zh = "吊销其全部证书并更新 CRL",
      .en = "revokes what was issued for CODE, rewrites the CRL",
      COMMAND_ARGS(REVOKE_ARGS),
+     .min_words = 1,
+     .max_words = 1},
+    {.words = "pki mark-revoked",
+     .run = cmd_mark_revoked,
+     .usage = "FINGERPRINT [--reason TEXT]",
+     .zh = "登记其他 CA 的证书已被吊销",
+     .en = "notes that another CA revoked a certificate",
+     COMMAND_ARGS(MARK_ARGS),
      .min_words = 1,
      .max_words = 1},
     {.words = "pki list",

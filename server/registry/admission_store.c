@@ -129,7 +129,7 @@ RESULT admission_registered(struct db *db, const char *code, int64_t now, bool *
     return *moved ? admission_notify(db, code) : RESULT_OK;
 }
 
-static RESULT record(struct db *db, const struct admission_certificate *c)
+RESULT admission_note_certificate(struct db *db, const struct admission_certificate *c)
 {
     struct db_params p;
     db_params_init(&p);
@@ -148,7 +148,7 @@ RESULT admission_bind(struct db *db, const struct admission_certificate *c, bool
     struct db_params p;
     struct db_rows *rows = NULL;
     int64_t now = clock_now();
-    TRY(record(db, c));
+    TRY(admission_note_certificate(db, c));
     db_params_init(&p);
     db_bind_text(&p, c->code);
     db_bind_text(&p, c->fingerprint);

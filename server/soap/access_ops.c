@@ -101,6 +101,18 @@ static RESULT begin_testing(struct db *db, void *arg)
                  : RESULT_OK;
 }
 
+/* What an outside CA issued is known only from what devices show. */
+static RESULT note_certificate(struct engine_call *call, const struct unit *unit)
+{
+    const struct peer_cert *cert = call->request->cert;
+    struct admission_certificate c = {.code = unit->code,
+                                      .fingerprint = cert->fingerprint,
+                                      .serial = cert->serial,
+                                      .issuer = cert->issuer,
+                                      .not_after = cert->not_after};
+    return admission_note_certificate(worker_of(call)->db, &c);
+}
+
 static RESULT register_device(struct engine_call *call, const struct unit *unit, const struct _access__Register *in,
                               struct _access__RegisterResponse *out)
 {
@@ -115,6 +127,7 @@ static RESULT register_device(struct engine_call *call, const struct unit *unit,
     struct device_registered registered;
     const char *dic_version = NULL;
     TRY(worker_dic_version(call, &dic_version));
+    TRY(note_certificate(call, unit));
     TRY(device_register(w->db, &d, &registered));
     if (unit->state == UNIT_CERTIFIED)
         TRY(db_transaction(w->db, begin_testing, call));

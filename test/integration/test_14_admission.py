@@ -152,6 +152,17 @@ class Steps(AdmissionCase):
         self.assertIn('another identity', self.step('certify', code, '--cert', self.province.certificate(other)[0], refused=True))
         self.step('certify', code, '--cert', self.province.certificate(code)[0])
 
+    def test_the_certificate_of_an_outside_ca_is_known_from_its_device(self):
+        device = self.registered(153)
+        question = "SELECT fingerprint, not_after > now(), revoked_at IS NULL FROM certificate WHERE identity = '%s'" % device.enterprise
+        before = self.province.sql(question)
+        self.province.sql("DELETE FROM certificate WHERE identity = '%s'" % device.enterprise)  # as if nobody here had issued it
+        self.assertTrue(self.try_register(device.enterprise))
+        self.assertEqual(self.province.sql(question), before)
+        self.province.ctl('pki', 'mark-revoked', before[0][0].upper(), '--reason', '换证')
+        self.assertEqual([row[2] for row in self.province.sql(question)], ['f'])
+        self.assertEqual(self.province.ctl('pki', 'mark-revoked', before[0][0], check=False).returncode, 1)
+
     def test_what_a_lower_platform_admits_is_not_admitted_here(self):
         code = self.apply(148)
         self.province.sql("INSERT INTO platform (code, platform_id, name) VALUES ('420100', repeat('0', 32), 'P');"
