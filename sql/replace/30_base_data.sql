@@ -115,10 +115,11 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(5, 0);
     SELECT value::date INTO looked FROM setting WHERE key = 'basedata_day';
-    looked := coalesce(looked, date '2010-01-01');
     IF looked >= today THEN
         RETURN 0;
     END IF;
+    -- The first look of all: where there is no device nobody has missed anything.
+    looked := coalesce(looked, CASE WHEN EXISTS (SELECT FROM device) THEN date '2010-01-01' ELSE today END);
     IF EXISTS (SELECT FROM base_data WHERE valid_to IS DISTINCT FROM valid_from
                  AND ((valid_from > looked AND valid_from <= today) OR (valid_to > looked AND valid_to <= today))) THEN
         WITH version AS MATERIALIZED (SELECT nextval('dic_version_seq') AS n)
