@@ -35,17 +35,19 @@ def own_cpu(pid):
 
 
 def tree_cpu(pid):
-    """Of a postmaster, its running children, and those it has buried."""
-    fields = stat(pid)
-    total = sum(int(x) for x in fields[11:15]) / TICK
-    for entry in os.listdir('/proc'):
-        if entry.isdigit():
-            try:
-                if stat(int(entry))[1] == str(pid):
-                    total += own_cpu(int(entry))
-            except (FileNotFoundError, ProcessLookupError):
-                pass
-    return total
+    """Of a postmaster, its running children, and those it has buried; counted again when one was buried meanwhile, who would be in neither."""
+    while True:
+        fields = stat(pid)
+        total = sum(int(x) for x in fields[11:15]) / TICK
+        for entry in os.listdir('/proc'):
+            if entry.isdigit():
+                try:
+                    if stat(int(entry))[1] == str(pid):
+                        total += own_cpu(int(entry))
+                except (FileNotFoundError, ProcessLookupError):
+                    pass
+        if stat(pid)[13:15] == fields[13:15]:
+            return total
 
 
 def resident_mb(pid):
