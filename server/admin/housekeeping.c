@@ -426,7 +426,8 @@ static void *body(void *arg)
     int64_t due[ARRAY_LEN(JOBS)] = {0}, told = INT64_MIN / 2;
     while (!stopping(h)) {
         struct result r = round_of_work(h, due);
-        atomic_store(&h->away, away(h, r));
+        /* SENDER: the tables are not this program's any more, no round does anything. */
+        atomic_store(&h->away, away(h, r) || r.kind == ERR_SENDER);
         atomic_store(&h->seen, monotonic_ms());
         if (result_ok(r)) {
             backoff_success(&h->backoff, monotonic_ms());

@@ -210,10 +210,12 @@ static void on_refused(struct delivery *d)
  * reason; nothing is parked without a refusal. */
 static void on_retry(struct delivery *d)
 {
-    if (d->outcome.code >= 9000 && d->m->attempts >= OUTBOX_STUCK_TRIES)
-        divide(d, false);
-    else
+    if (d->outcome.code < 9000 || d->m->attempts < OUTBOX_STUCK_TRIES) {
         later(d, false);
+        return;
+    }
+    divide(d, false);
+    hold_link(d->lane->fep, &d->reply);
 }
 
 /* 1103, 1104 may mean an enterprise or this platform as a whole: whoever may register may send. */

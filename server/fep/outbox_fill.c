@@ -73,8 +73,8 @@ static RESULT resolve(struct db *db, const char *destination, const char *unit_c
     f->only = found ? (int32_t)db_get_int(rows, 0, 2) : 0;
     db_rows_free(&rows);
     if (!found)
-        return result_error(ERR_NOT_FOUND, 0, "no such destination, or it is not active");
-    return unit_code && !f->only ? result_error(ERR_NOT_FOUND, 0, "no such enterprise") : RESULT_OK;
+        return result_error(ERR_NOT_FOUND, 0, "没有该目标，或未启用 / no such destination, or it is not active");
+    return unit_code && !f->only ? result_error(ERR_NOT_FOUND, 0, "没有该企业 / no such enterprise") : RESULT_OK;
 }
 
 /* ---- uploads that hold more than one enterprise ---- */

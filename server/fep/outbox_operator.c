@@ -64,8 +64,8 @@ static const struct db_stmt PARKED = {
 /* What is younger than a parked row of its enterprise. */
 #define HELD                                                                                                           \
     "WITH held AS MATERIALIZED (SELECT o.destination_id, o.unit_id, min(o.id) AS id FROM fep_message m "               \
-    " JOIN outbox o ON o.message = m.id WHERE m.state = 'parked' OR m.requeued_at IS NOT NULL AND m.state <> 'sent' "  \
-    " GROUP BY 1, 2), "
+    " JOIN outbox o ON o.message = m.id WHERE m.state = 'parked' "                                                     \
+    " OR m.state IN ('leased', 'waiting') AND m.requeued_at IS NOT NULL GROUP BY 1, 2), "
 #define NOT_HELD                                                                                                       \
     "NOT EXISTS (SELECT 1 FROM held h WHERE h.unit_id = o.unit_id AND h.destination_id = o.destination_id "            \
     "AND h.id < o.id) "
@@ -82,9 +82,8 @@ static const struct db_stmt PRUNE_ROWS = {
 /* Rows that were held when their message went, and are not any more. */
 static const struct db_stmt PRUNE_LEFT = {
     "outboxprune.left",
-    HELD "first AS MATERIALIZED (SELECT coalesce(min(id), 9223372036854775807) AS id FROM fep_message "
-         " WHERE state <> 'parked'), "
-         "old AS (SELECT o.unit_id, o.destination_id, o.id FROM outbox o, first WHERE o.message < first.id "
+    HELD "old AS (SELECT o.unit_id, o.destination_id, o.id FROM outbox o WHERE o.message < "
+         " (SELECT coalesce(min(id), 9223372036854775807) FROM fep_message WHERE state <> 'parked') "
          " AND NOT EXISTS (SELECT 1 FROM fep_message m WHERE m.id = o.message) AND $1::timestamptz IS NOT NULL "
          " AND " NOT_HELD "LIMIT $2), "
          "gone AS (DELETE FROM outbox o USING old WHERE o.unit_id = old.unit_id AND o.destination_id = "

@@ -440,6 +440,7 @@ static void release_units(struct job *j)
 static RESULT judge_again(struct job *j)
 {
     struct registry *registry = j->in->config.registry;
+    j->answer->findings = j->read_findings; /* those of the first judgement hold no more */
     for (size_t b = 0; b < j->set.count; b++)
         if (!judged_by(j, &j->begun, b))
             TRY(registry_reload_unit(registry, j->in->store.db, j->units[b]->code));

@@ -59,6 +59,39 @@ static void take_frame(const struct db_rows *rows, size_t row, struct past *past
                               .flag = flags == width ? flag : NULL};
 }
 
+static const struct db_stmt GENERIC = {"past.generic", "SET LOCAL plan_cache_mode = force_generic_plan"};
+static const struct db_stmt AUTO = {"past.auto", "SET LOCAL plan_cache_mode = auto"};
+
+static RESULT send(struct upload_store *s, const struct db_stmt *q)
+{
+    TRY(db_pipe_add(s->db, &GENERIC, NULL));
+    TRY(db_pipe_add(s->db, q, &s->params));
+    TRY(db_pipe_add(s->db, &AUTO, NULL));
+    return db_pipe_sync(s->db);
+}
+
+static RESULT receive(struct upload_store *s, struct db_rows **rows)
+{
+    TRY(db_pipe_next(s->db, NULL));
+    TRY(db_pipe_next(s->db, rows));
+    return db_pipe_next(s->db, NULL);
+}
+
+/* Planning over hundreds of partitions costs ten times what asking does, so the plan is made once per connection; all
+ * in one round trip, for the enterprise is locked meanwhile. */
+static RESULT ask(struct upload_store *s, const struct db_stmt *q, struct db_rows **rows)
+{
+    TRY(db_pipe_begin(s->db));
+    struct result r = send(s, q);
+    if (result_ok(r))
+        r = receive(s, rows);
+    struct result end = db_pipe_end(s->db);
+    r = result_ok(r) ? end : r;
+    if (!result_ok(r))
+        db_rows_free(rows);
+    return r;
+}
+
 static RESULT read_frames(struct upload_store *s, struct past *past)
 {
     if (past->before_count + past->at_count == 0)
@@ -69,7 +102,7 @@ static RESULT read_frames(struct upload_store *s, struct past *past)
     db_bind_int8(&s->params, past->depth);
     bind_keys(s, past->at, past->at_count, past->arena);
     struct db_rows *rows = NULL;
-    TRY(db_query(s->db, &FRAMES, &s->params, &rows));
+    TRY(ask(s, &FRAMES, &rows));
     for (size_t i = 0; i < db_rows_count(rows); i++)
         take_frame(rows, i, past);
     db_rows_free(&rows);
@@ -100,7 +133,7 @@ static RESULT read_gaps(struct upload_store *s, struct past *past)
         return RESULT_OK;
     bind_gaps(s, past);
     struct db_rows *rows = NULL;
-    TRY(db_query(s->db, &GAPS, &s->params, &rows));
+    TRY(ask(s, &GAPS, &rows));
     for (size_t i = 0; i < db_rows_count(rows); i++)
         *ARENA_PUSH(past->arena, past->points, past->point_count, past->point_cap) =
             (struct past_point){(int32_t)db_get_int(rows, i, 0), db_get_time(rows, i, 1), db_get_int(rows, i, 2)};
@@ -108,19 +141,11 @@ static RESULT read_gaps(struct upload_store *s, struct past *past)
     return RESULT_OK;
 }
 
-static RESULT answer(struct upload_store *s, struct past *past)
+RESULT past_store_answer(struct upload_store *s, struct past *past)
 {
     TRY(read_frames(s, past));
     past_find_gaps(past);
     return read_gaps(s, past);
-}
-
-/* Planning over hundreds of partitions costs ten times what asking does, so the plan is made once per connection. */
-RESULT past_store_answer(struct upload_store *s, struct past *past)
-{
-    TRY(db_exec(s->db, "SET LOCAL plan_cache_mode = force_generic_plan"));
-    TRY(answer(s, past));
-    return db_exec(s->db, "SET LOCAL plan_cache_mode = auto");
 }
 
 static const enum granularity PERIOD[] = {GRAN_MINUTE, GRAN_DAY, GRAN_MONTH, GRAN_YEAR}; /* by statType */

@@ -643,12 +643,14 @@ static RESULT send_merged(struct upload_store *s, const struct frame_plan *plan,
 RESULT upload_store_merge(struct upload_store *s, struct stored_upload *u, const struct frame_plan *plan,
                           const bool *exists)
 {
+    u->merged = true;
+    if (!any_true(exists, 0, plan->count))
+        return RESULT_OK;
     TRY(db_pipe_begin(s->db));
     int statements = 0;
     struct result r = send_merged(s, plan, exists, &statements);
     for (int i = 0; i < statements && result_ok(r); i++)
         r = db_pipe_next(s->db, NULL);
-    u->merged = true;
     return end_pipe(s->db, r);
 }
 

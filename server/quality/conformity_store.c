@@ -269,7 +269,7 @@ static RESULT read_outages(struct db *db, struct db_params *p, struct conformity
     TRY(quality_store_items(db, c->unit.id, c->arena, &items));
     TRY(quality_store_history(db, c->unit.id, &items));
     for (size_t i = 0; i < items.count; i++)
-        hours |= items.at[i].stat_type == 0 && items.at[i].period <= 3600;
+        hours |= items.at[i].stat_type == 0 && items.at[i].period <= 3600 && items.at[i].until > c->from;
     if (hours)
         return outages_by_hour(db, p, &items, c);
     outages_by_day(c);

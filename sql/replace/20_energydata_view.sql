@@ -83,3 +83,4 @@ DROP FUNCTION IF EXISTS energy_tce(numeric, text, text, timestamptz);
 DROP FUNCTION IF EXISTS energy_co2(numeric, text, text, timestamptz);
 DROP FUNCTION IF EXISTS energy_coefficient(text, text, timestamptz);
 DROP FUNCTION IF EXISTS energy_measure(text, text);
+DROP FUNCTION IF EXISTS own_coefficient_ratio(text, text);

@@ -83,7 +83,8 @@ DECLARE touched integer;
 BEGIN
     INSERT INTO measure_unit AS m (name, measures, factor)
     SELECT lower(c.code), coalesce(p.measures, nullif((c.new).parent_code, ''), c.code), (c.new).remark::numeric * coalesce(p.factor, 1)
-    FROM pg_temp.base_data_change c LEFT JOIN measure_unit p ON p.name = lower((c.new).parent_code)
+    FROM pg_temp.base_data_change c LEFT JOIN measure_unit p
+        ON p.name = lower(coalesce(nullif((c.new).parent_code, ''), c.code)) -- none: the first of its kind, maybe a known one
     WHERE c.change <> 'removed' AND (c.new).remark ~ '^[0-9]{1,12}(\.[0-9]{1,12})?$' AND (c.new).remark ~ '[1-9]'
     ON CONFLICT (name) DO UPDATE SET measures = excluded.measures, factor = excluded.factor
         WHERE (m.measures, m.factor) IS DISTINCT FROM (excluded.measures, excluded.factor);
@@ -113,6 +114,10 @@ DECLARE
     looked date;
     touched integer := 0;
 BEGIN
+    -- Nearly always there is nothing to do: rollups would queue behind a look that waits for the lock.
+    IF (SELECT value::date FROM setting WHERE key = 'basedata_day') >= today THEN
+        RETURN 0;
+    END IF;
     PERFORM pg_advisory_xact_lock(5, 0);
     SELECT value::date INTO looked FROM setting WHERE key = 'basedata_day';
     IF looked >= today THEN

@@ -59,7 +59,8 @@ BEGIN
     FROM (SELECT o.unit_id, o.command_id, o.from_ts >= first_day AND o.to_ts <= last_day AND NOT EXISTS (
               SELECT FROM pg_temp.command_gap g WHERE g.unit_id = o.unit_id AND g.from_ts < o.to_ts AND g.to_ts > o.from_ts) AS filled
           FROM command o WHERE o.automatic AND o.state IN ('queued', 'sent')) e
-    WHERE c.unit_id = e.unit_id AND c.command_id = e.command_id
+    -- once more: what a device reported while the row was waited for stays
+    WHERE c.unit_id = e.unit_id AND c.command_id = e.command_id AND c.state IN ('queued', 'sent')
       AND (e.filled OR c.from_ts < first_day OR c.created_at <= at - interval '1 day');
 
     WITH wanted AS (

@@ -386,6 +386,9 @@ class BaseData(AdmissionCase):
         self.load('measure_unit', 'code,name,parent_code,remark\n千吨,千吨,t,1000\n', '--keep')
         self.assertEqual(self.province.sql("SELECT measures, factor FROM measure_unit WHERE name = '千吨'"), [['mass', '1000']])
         wait(lambda: self.version(device) > before, what='the new dicVersion')
+        self.load('measure_unit', 'code,name,parent_code,remark\n吨,公吨,,1\n', '--keep')
+        self.assertEqual(self.province.sql("SELECT measures, factor FROM measure_unit WHERE name = '吨'"), [['mass', '1']],
+                         'a known unit without a parent keeps its kind')
         text = self.province.ctl('basedata', 'export', 'measure_unit').stdout
         self.assertIn('added 0, 变更 changed 0, 失效 removed 0', self.load('measure_unit', text))
 
