@@ -36,9 +36,9 @@ as_owner() { # USER COMMAND…
 
 # The paths stand in files of pgBackRest and PostgreSQL, which run a shell on one of them.
 absolute() { # FOLDER
-    path=$(cd "$1" && pwd) || fail "no such folder: $1"
+    path=$(cd "$1" && pwd) || fail "没有此文件夹 / no such folder: $1"
     case $path in
-    *[\'\"\\\$\`%]*) fail "quotes, backslashes, dollar and percent signs are not possible in $path" ;;
+    *[\'\"\\\$\`%]*) fail "路径含有不允许的字符 / quotes, backslashes, dollar and percent signs are not possible in $path" ;;
     esac
     echo "$path"
 }
@@ -50,13 +50,13 @@ owner_of() {
 pgbackrest_in() { # REPO WORD…
     repo=$1
     shift
-    [ -e "$repo/pgbackrest.conf" ] || fail "$repo was not made by backup.sh setup"
+    [ -e "$repo/pgbackrest.conf" ] || fail "$repo 未经 backup.sh setup 建立 / was not made by backup.sh setup"
     as_owner "$(owner_of "$repo/pgbackrest.conf")" pgbackrest --config="$repo/pgbackrest.conf" --stanza=nhjc "$@"
 }
 
 setup() { # REPO DATA SOCKET PORT USER
-    [ -e "$2/PG_VERSION" ] || fail "$2 is no database cluster"
-    [ ! -e "$1/pgbackrest.conf" ] || fail "$1 is set up already"
+    [ -e "$2/PG_VERSION" ] || fail "$2 不是数据库集群 / is no database cluster"
+    [ ! -e "$1/pgbackrest.conf" ] || fail "$1 已经建立 / is set up already"
     data=$(absolute "$2")
     socket=$(absolute "$3")
     owner=$(owner_of "$data")
@@ -89,12 +89,12 @@ archive_mode = 'on'
 archive_timeout = '60s'
 archive_command = 'pgbackrest --config="$repo/pgbackrest.conf" --stanza=nhjc archive-push "%p"'
 CONF
-    echo "set up: restart the cluster, then: sh etc/backup.sh start $repo"
+    echo "已建立，请重启集群，然后 / set up: restart the cluster, then: sh etc/backup.sh start $repo"
 }
 
 restore() { # REPO NEWDATA [TIME]
     owner=$(owner_of "$1/pgbackrest.conf")
-    [ -z "$(ls -A "$2" 2>/dev/null)" ] || fail "$2 is not empty"
+    [ -z "$(ls -A "$2" 2>/dev/null)" ] || fail "$2 不是空文件夹 / is not empty"
     mkdir -p "$2"
     chmod 700 "$2"
     [ "$(id -u)" != 0 ] || chown "$owner" "$2"
@@ -105,11 +105,11 @@ restore() { # REPO NEWDATA [TIME]
     else
         pgbackrest_in "$1" --pg1-path="$target" --archive-mode=off restore
     fi
-    echo "restored into $target: start it, look, then point the server's option database at it"
+    echo "已恢复到 $target，请启动检查 / restored into $target: start it, look, then point the server's option database at it"
 }
 
 [ $# -ge 2 ] || usage
-command -v pgbackrest >/dev/null || fail "pgbackrest is not installed: sh etc/packages.sh ha"
+command -v pgbackrest >/dev/null || fail "未安装 pgbackrest / pgbackrest is not installed: sh etc/packages.sh ha"
 verb=$1
 shift
 case $verb in

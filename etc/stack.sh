@@ -467,7 +467,7 @@ down() {
     [ -e "$dir/run.path" ] || { [ -n "$purge" ] || echo "stack.sh: 没有在运行 / nothing was up in $dir" >&2; return 0; }
     find_postgres
     lock_folder
-    [ -e "$dir/run.path" ] || return 0 # another down was faster
+    [ -e "$dir/run.path" ] || { rm -f "$dir/.lock"; rmdir "$dir" 2>/dev/null || true; return 0; } # another down was faster
     open_folders
     stop_all
     rm -rf "$run"

@@ -405,7 +405,7 @@ static RESULT log_usable(const char *path)
 {
     FILE *f = *path ? fopen(path, "ae") : NULL;
     if (*path && !f) {
-        return result_error(ERR_SENDER, 0, "cannot open log %s: %s", path, strerror(errno));
+        return result_error(ERR_SENDER, 0, "无法打开日志 / cannot open log %s: %s", path, strerror(errno));
     }
     if (f) {
         fclose(f);

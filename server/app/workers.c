@@ -39,8 +39,8 @@ static void put_off(struct workers *all, struct net_request *request)
     net_reply(all->net, &request, 503, "text/plain", "Retry-After: 5\r\n", &body, false);
 }
 
-/* NULL: nothing came, or nothing whose turn it is. Whoever ends a request looks here next, so that none is left
- * waiting while a worker is free for it. */
+/* NULL: nothing came, or nothing whose turn it is. Whoever ends a request looks here next; a second one that the same
+ * end set free waits for the next look of another worker, TAKE_MS at most. */
 static struct net_request *take(struct workers *all)
 {
     struct net_request *request = turns_next(all->turns);

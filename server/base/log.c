@@ -148,7 +148,8 @@ struct result log_open(const char *path)
     int fd =
         path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640) : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     if (fd < 0) {
-        return result_error(ERR_INTERNAL, 0, "cannot open log %s: %s", path ? path : "stderr", strerror(errno));
+        return result_error(ERR_INTERNAL, 0, "无法打开日志 / cannot open log %s: %s", path ? path : "stderr",
+                            strerror(errno));
     }
     put_in_place(fd);
     return RESULT_OK;

@@ -71,8 +71,10 @@ static RESULT apply(struct db *db, void *arg)
     char at[CALTIME_TEXT], before[DECIMAL_TEXT], after[DECIMAL_TEXT], detail[200];
     TRY(find_unit(db, e->code, &unit));
     TRY(change(db, e, unit));
-    snprintf(detail, sizeof detail, "dataCode=%s at=%s finalOld=%s firstNew=%s", e->data_code,
-             caltime_format(e->at, at), decimal_format(e->final_old, before), decimal_format(e->first_new, after));
+    int n = snprintf(detail, sizeof detail, "dataCode=%s at=%s", e->data_code, caltime_format(e->at, at));
+    if (!e->withdraw)
+        snprintf(detail + n, sizeof detail - (size_t)n, " finalOld=%s firstNew=%s",
+                 decimal_format(e->final_old, before), decimal_format(e->first_new, after));
     return audit_write(db, e->cli->actor, "", e->withdraw ? "meter.withdraw" : "meter.replace", e->code, 0, detail);
 }
 

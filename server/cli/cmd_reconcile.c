@@ -152,11 +152,12 @@ static void compare(struct reconciliation *r, const struct days *own, const stru
     }
 }
 
-/* A reading is never received before the day it is of: what was received since the first day holds them all. */
+/* A reading may be received future_limit before its instant: what was received since then holds them all. */
 static RESULT queue_again(struct reconciliation *r)
 {
     struct outbox_filled filled;
-    TRY(outbox_fill(r->cli->db, r->destination->name, r->code, r->from, &filled));
+    int64_t since = r->from - r->cli->config.future_ms * 1000;
+    TRY(outbox_fill(r->cli->db, r->destination->name, r->code, since, &filled));
     r->queued += filled.uploads;
     return audit_write(r->cli->db, r->cli->actor, "", "outbox.reconcile", r->destination->name, 0, r->code);
 }

@@ -19,6 +19,8 @@
 
 static const struct db_stmt HAVE_BOOK = {"have_book", "SELECT to_regclass('schema_step') IS NOT NULL"
                                                       " AND to_regclass('schema_replace') IS NOT NULL"};
+static const struct db_stmt ENCODING = {
+    "encoding", "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"};
 static const struct db_stmt ALL_STEPS = {"all_steps", "SELECT number, name, digest FROM schema_step ORDER BY number"};
 static const struct db_stmt ALL_REPLACED = {"all_replaced", "SELECT name, digest FROM schema_replace"};
 static const struct db_stmt ADD_STEP = {"add_step",
@@ -236,9 +238,26 @@ static struct result make_partitions(struct db *db)
     return r;
 }
 
+/* In another encoding, SQL_ASCII above all, Chinese words are cut and compared wrongly, and it can never be changed. */
+static struct result check_encoding(struct db *db)
+{
+    struct db_rows *rows = NULL;
+    TRY(db_query(db, &ENCODING, NULL, &rows));
+    struct result r = RESULT_OK;
+    if (strcmp(db_get_text(rows, 0, 0), "UTF8") != 0) {
+        r = result_error(ERR_SENDER, 0,
+                         "数据库编码须为UTF8 / the database's encoding is %s: make it with ENCODING 'UTF8' TEMPLATE "
+                         "template0",
+                         db_get_text(rows, 0, 0));
+    }
+    db_rows_free(&rows);
+    return r;
+}
+
 static struct result migrate_locked(const struct migration *m)
 {
     struct db_rows *steps = NULL;
+    TRY(check_encoding(m->db));
     TRY(alone(m->db));
     TRY(db_exec(m->db, SQL_BOOK));
     TRY(db_query(m->db, &ALL_STEPS, NULL, &steps));

@@ -10,7 +10,8 @@
 
 #include "db/db.h"
 
-/* CONFLICT while a server works on the database (db_use_schema) and something would change. */
+/* SENDER when the database is not UTF8. CONFLICT while a server works on the database (db_use_schema) and something
+ * would change. */
 RESULT db_migrate(struct db *db, void (*say)(const char *line, void *arg), void *arg);
 /* SENDER with what to do when the database is older or newer than the program. */
 RESULT db_check_version(struct db *db);

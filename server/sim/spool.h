@@ -47,7 +47,8 @@ RESULT spool_done(struct spool *spool, int code);
 /* How far a source was read; INT64_MIN: never. spool_forget lets it begin again. */
 int64_t spool_position(const struct spool *spool, const char *label);
 void spool_forget(struct spool *spool, const char *label);
-/* Waiting messages and all positions are gone, on the disk too: they were meant for a platform that is no more. */
+/* Waiting messages and all positions are gone, on the disk too: they were meant for a platform that is no more.
+ * TRANSIENT: only in memory yet; call again. */
 RESULT spool_start_over(struct spool *spool);
 
 /* A fresh id that belongs to this spool, for messages that need no journal. */

@@ -372,7 +372,7 @@ static RESULT upload_again(struct uploader *u, const struct command *c, char *de
     int64_t from, to, ts;
     *done = caltime_parse(c->from, strlen(c->from), &from) && caltime_parse(c->to, strlen(c->to), &to);
     if (!*done) {
-        snprintf(detail, size, "from, to: not times");
+        snprintf(detail, size, "起止不是时间 / from, to: not times");
         return RESULT_OK;
     }
     TRY(flush_message(u));
@@ -399,7 +399,7 @@ static void set_period(struct uploader *u, const struct command *c, char *detail
     if (*done) {
         u->upload_period = seconds;
     } else {
-        snprintf(detail, size, "value: 60 to 86400 seconds");
+        snprintf(detail, size, "周期须为60至86400秒 / 60 to 86400 seconds");
     }
 }
 
@@ -419,7 +419,7 @@ static RESULT obey(struct uploader *u, const struct command *c, char *detail, si
         u->state = REGISTER; /* which gives the versions anew; of the lists themselves the simulator uses none */
     } else {
         *done = false;
-        snprintf(detail, size, "not known to nhjc-sim");
+        snprintf(detail, size, "未知命令 / not known to nhjc-sim");
     }
     return RESULT_OK;
 }

@@ -266,7 +266,7 @@ def read_csv(path, items=None, begin=None, end=None):
     with open_text(path) as file:
         lines = csv.reader(file)
         columns = next(lines)[1:]
-        table = [(parse_time(line[0]), line[1:]) for line in lines if line]
+        table = [(parse_time(line[0].strip()), [cell.strip() for cell in line[1:]]) for line in lines if line]
     table = [(ts, cells) for ts, cells in table if (begin is None or ts >= begin) and (end is None or ts < end)]
     instants = sorted({ts for ts, _ in table})
     steps = [int((b - a).total_seconds()) for a, b in zip(instants, instants[1:])]

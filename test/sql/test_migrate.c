@@ -105,6 +105,18 @@ START_TEST(an_empty_database_is_told_to_migrate)
 }
 END_TEST
 
+START_TEST(a_database_that_is_not_utf8_is_refused)
+{
+    struct db *admin = open_patient("");
+    OK(db_exec(admin, "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"));
+    struct db *db = open_patient("dbname=ascii");
+    assert_refused(db, db_migrate(db, NULL, NULL), "SQL_ASCII");
+    db_close(&db);
+    OK(db_exec(admin, "DROP DATABASE ascii"));
+    db_close(&admin);
+}
+END_TEST
+
 START_TEST(an_older_database_is_told_to_migrate)
 {
     struct db *db = open_patient("");
@@ -207,7 +219,8 @@ static void before(void)
 }
 
 DBTEST_MAIN("migrate", before, a_database_migrated_twice_equals_a_fresh_one, a_second_migration_repeats_no_step,
-            an_empty_database_is_told_to_migrate, an_older_database_is_told_to_migrate,
-            a_newer_database_is_refused_by_check_and_by_migration, an_edited_step_is_refused,
-            a_step_that_fails_leaves_nothing_and_names_itself, migrations_at_the_same_time_wait_for_each_other,
+            an_empty_database_is_told_to_migrate, a_database_that_is_not_utf8_is_refused,
+            an_older_database_is_told_to_migrate, a_newer_database_is_refused_by_check_and_by_migration,
+            an_edited_step_is_refused, a_step_that_fails_leaves_nothing_and_names_itself,
+            migrations_at_the_same_time_wait_for_each_other,
             other_sessions_of_the_database_read_civil_times_of_the_platform)
