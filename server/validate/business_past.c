@@ -135,6 +135,8 @@ static bool next_stretch(const struct past *p, size_t *from, size_t end, int64_t
 
 static size_t sort_keys(struct past_key *keys, size_t n)
 {
+    if (n == 0)
+        return 0; /* keys is NULL then, which qsort may not be given */
     qsort(keys, n, sizeof *keys, compare_keys);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
@@ -506,7 +508,8 @@ static void check_all_parts(const struct past *p, struct findings *findings)
 
 void past_check(struct past *p, struct findings *findings)
 {
-    qsort(p->points, p->point_count, sizeof *p->points, compare_points_by_slot);
+    if (p->point_count > 0)
+        qsort(p->points, p->point_count, sizeof *p->points, compare_points_by_slot);
     check_all_series(p, findings);
     check_all_parts(p, findings);
 }
