@@ -60,14 +60,25 @@ static const struct db_stmt UNMARK = {
     "WHERE m.unit_id = k.u AND m.hour = k.h AND m.id = k.i"};
 static const struct db_stmt ACCOUNT = {"rollup.account", "SELECT energy_day_refresh($1::integer[], $2::timestamptz[])"};
 /* Which upload: the last correction that the period has seen in these days. A value that came late, or was there twice
- * under another configuration, has none. */
+ * under another configuration, has none. While a past period only fills up, its last row follows for a day: a history
+ * that arrives upload by upload would else leave more rows here than readings. */
 static const struct db_stmt RESTATE = {
     "rollup.restate",
-    "INSERT INTO restatement (unit_id, granularity, ts, slot, old_value, new_value, old_n, new_n, upload_id) "
-    "SELECT r.unit_id, r.granularity, r.ts, r.slot, unscale(r.old_value), unscale(r.new_value), r.old_n, r.new_n, "
+    "WITH r AS MATERIALIZED (SELECT r.unit_id, r.granularity, r.ts, r.slot, unscale(r.old_value) AS old_value, "
+    "unscale(r.new_value) AS new_value, r.old_n, r.new_n, "
     "(SELECT c.upload_id FROM correction c WHERE c.unit_id = r.unit_id AND c.slot = r.slot AND c.stat_type = 0 "
     "AND c.ts >= r.ts AND c.ts < r.until AND c.received_at > now() - interval '7 days' "
-    "ORDER BY c.received_at DESC, c.upload_id DESC LIMIT 1) FROM unnest($1::restatement_in[]) r"};
+    "ORDER BY c.received_at DESC, c.upload_id DESC LIMIT 1) AS upload_id FROM unnest($1::restatement_in[]) r), "
+    "grown AS (UPDATE restatement t SET new_value = r.new_value, new_n = r.new_n FROM r "
+    "WHERE t.unit_id = r.unit_id AND t.granularity = r.granularity AND t.ts = r.ts AND t.slot = r.slot "
+    "AND r.upload_id IS NULL AND t.upload_id IS NULL AND r.new_n > r.old_n AND t.new_n > t.old_n "
+    "AND t.restated_at > now() - interval '1 day' AND t.id = (SELECT max(x.id) FROM restatement x "
+    "WHERE x.unit_id = r.unit_id AND x.granularity = r.granularity AND x.ts = r.ts AND x.slot = r.slot) "
+    "RETURNING t.unit_id, t.granularity, t.ts, t.slot) "
+    "INSERT INTO restatement (unit_id, granularity, ts, slot, old_value, new_value, old_n, new_n, upload_id) "
+    "SELECT r.unit_id, r.granularity, r.ts, r.slot, r.old_value, r.new_value, r.old_n, r.new_n, r.upload_id FROM r "
+    "WHERE (r.unit_id, r.granularity, r.ts, r.slot) NOT IN (SELECT g.unit_id, g.granularity, g.ts, g.slot FROM grown "
+    "g)"};
 static const struct db_stmt MARK = {
     "rollup.mark", "INSERT INTO rollup_mark (unit_id, hour) SELECT $1, h FROM unnest($2::timestamptz[]) h"};
 

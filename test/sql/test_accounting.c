@@ -525,6 +525,23 @@ START_TEST(only_periods_that_were_over_and_had_a_value_are_restated)
 }
 END_TEST
 
+START_TEST(a_past_that_fills_up_is_restated_once_a_day)
+{
+    struct db *db = open_db();
+    for (int hour = 0; hour < 6; hour++) {
+        char *text = mem_printf("SELECT put(1, '2024-03-01 %02d:00', 5, 10), put(1, '2024-04-%02d 00:00', 5, 1)", hour,
+                                hour + 1);
+        OK(db_exec(db, text));
+        mem_free(text);
+        roll_up(db);
+    }
+    TEXT_IS(db, "1 2024-03-01 10 60 1 6|2 2024-03-01 10 60 1 6|2 2024-04-01 1 6 1 6|3 2024-01-01 11 66 2 12",
+            "SELECT string_agg(concat_ws(' ', granularity, ts::date, old_value, new_value, old_n, new_n), '|'"
+            " ORDER BY granularity, ts) FROM restatement");
+    db_close(&db);
+}
+END_TEST
+
 DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consumption,
             a_measured_consumption_replaces_the_balance_and_its_deductions_are_made_once,
             a_kind_is_not_counted_beside_its_parent_nor_the_total_beside_energies,
@@ -543,4 +560,4 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             districts_and_counties_without_a_city_stand_beside_the_cities, an_energy_asked_for_holds_its_kinds,
             a_year_before_29_february_is_nothing, an_account_goes_with_its_last_reading,
             intensity_is_standard_coal_per_product_and_per_value,
-            only_periods_that_were_over_and_had_a_value_are_restated)
+            only_periods_that_were_over_and_had_a_value_are_restated, a_past_that_fills_up_is_restated_once_a_day)
