@@ -51,6 +51,8 @@ static const struct section SECTIONS[] = {
                                                                                  "     u.stuck_count), "
                                                                                  "  ('加密 ciphers', "
                                                                                  "coalesce(nullif(u.ciphers, "
+                                                                                 "''), '*')), ('摘要 digests', "
+                                                                                 "coalesce(nullif(u.digests, "
                                                                                  "''), '*')), ('地址 allow', "
                                                                                  "coalesce(nullif(u.allow_from,"
                                                                                  " ''), '*'))"

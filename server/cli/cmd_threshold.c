@@ -1,5 +1,5 @@
-/* enterprise thresholds: what the operator sets for an enterprise or one of its items: 3204, 3205, ciphers, addresses,
- * upload period. Read by the servers after NOTIFY. */
+/* enterprise thresholds: what the operator sets for an enterprise or one of its items: 3204, 3205, ciphers, digest
+ * methods, addresses, upload period. Read by the servers after NOTIFY. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,10 +16,12 @@
 
 /* NULL parameters leave the column; a jump of -1 switches it off. */
 static const struct db_stmt SET_UNIT = {
-    "threshold_unit", "UPDATE unit SET jump_limit = CASE WHEN $2 < 0 THEN NULL ELSE coalesce($2, jump_limit) END, "
-                      "  stuck_count = coalesce($3, stuck_count), ciphers = coalesce($4, ciphers), allow_from = "
-                      "coalesce($5, allow_from), "
-                      "  upload_period = coalesce($6, upload_period), modified_at = $7 WHERE id = $1"};
+    "threshold_unit",
+    "UPDATE unit SET jump_limit = CASE WHEN $2 < 0 THEN NULL ELSE coalesce($2, jump_limit) END, "
+    "  stuck_count = coalesce($3, stuck_count), ciphers = coalesce($4, ciphers), allow_from = "
+    "coalesce($5, allow_from), "
+    "  upload_period = coalesce($6, upload_period), modified_at = $7, digests = coalesce($8, digests) "
+    "WHERE id = $1"};
 static const struct db_stmt SET_ITEM = {
     "threshold_item",
     "UPDATE collect_item SET jump_limit = CASE WHEN $2 < 0 THEN NULL ELSE coalesce($2, jump_limit) END, "
@@ -28,7 +30,7 @@ static const struct db_stmt SET_ITEM = {
 struct thresholds {
     struct cli *cli;
     const char *code, *item;
-    const char *ciphers, *allow; /* NULL: as they are; "": all */
+    const char *ciphers, *digests, *allow; /* NULL: as they are; "": all */
     bool jump_given, stuck_given, period_given;
     int64_t jump, stuck, period;
     struct buf words; /* for the audit log */
@@ -65,6 +67,7 @@ static RESULT update(struct db *db, const struct thresholds *t, int32_t unit_id)
         db_bind_text(&p, t->allow);
         bind_maybe4(&p, t->period_given, t->period);
         db_bind_time(&p, clock_now());
+        db_bind_text(&p, t->digests);
     }
     struct result r = db_query(db, t->item ? &SET_ITEM : &SET_UNIT, &p, &rows);
     db_params_free(&p);
@@ -103,24 +106,48 @@ static RESULT read_jump(const struct args *args, struct thresholds *t)
                : result_error(ERR_SENDER, 0, "须为正数或 off / a positive number or off: --jump %s", text);
 }
 
-/* "SM4-CBC,AES-256-GCM" -> separated by blanks, every name known; "all" -> "". */
-static RESULT read_ciphers(struct thresholds *t, char *out, size_t size)
+struct vocabulary { /* of a list of names */
+    const char *names[5], *zh;
+};
+static const struct vocabulary CIPHERS = {{"none", "SM4-CBC", "AES-256-CBC", "AES-256-GCM"}, "加密方式"};
+static const struct vocabulary DIGESTS = {{"SM3", "SHA-256"}, "摘要算法"};
+
+static bool knows(const struct vocabulary *v, const char *name, size_t n)
 {
-    static const char *const KNOWN[] = {"none", "SM4-CBC", "AES-256-CBC", "AES-256-GCM"};
-    if (!t->ciphers) {
+    for (size_t i = 0; v->names[i]; i++) {
+        if (strlen(v->names[i]) == n && memcmp(v->names[i], name, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static RESULT unknown_name(const struct vocabulary *v, const char *name, size_t n)
+{
+    struct buf known = BUF_INIT;
+    for (size_t i = 0; v->names[i]; i++) {
+        buf_printf(&known, "%s%s", i ? " " : "", v->names[i]);
+    }
+    struct result r = result_error(ERR_SENDER, 0, "未知的%s / none of %s: %.*s", v->zh, buf_str(&known), (int)n, name);
+    buf_free(&known);
+    return r;
+}
+
+/* "SM4-CBC,AES-256-GCM" -> separated by blanks, every name known; "all" -> "". *list: points into out then. */
+static RESULT read_names(const struct vocabulary *v, const char **list, char *out, size_t size)
+{
+    if (!*list) {
         return RESULT_OK;
     }
-    snprintf(out, size, "%s", strcmp(t->ciphers, "all") == 0 ? "" : t->ciphers);
-    t->ciphers = out;
+    if (strlen(*list) >= size) {
+        return unknown_name(v, *list, strlen(*list));
+    }
+    snprintf(out, size, "%s", strcmp(*list, "all") == 0 ? "" : *list);
+    *list = out;
     for (char *p = out; *p; p += strspn(p, " ")) {
         size_t n = strcspn(p, ", ");
-        bool known = false;
-        for (size_t i = 0; i < ARRAY_LEN(KNOWN); i++) {
-            known = known || (strlen(KNOWN[i]) == n && memcmp(KNOWN[i], p, n) == 0);
-        }
-        if (!known) {
-            return result_error(ERR_SENDER, 0, "未知的加密方式 / none of none SM4-CBC AES-256-CBC AES-256-GCM: %.*s",
-                                (int)n, p);
+        if (!knows(v, p, n)) {
+            return unknown_name(v, p, n);
         }
         p += n;
         *p = *p == ',' ? ' ' : *p;
@@ -152,19 +179,26 @@ static RESULT read_allow(struct thresholds *t, char *out, size_t size)
     return RESULT_OK;
 }
 
-static RESULT read_words(const struct args *args, struct thresholds *t, char *ciphers, char *allow, size_t size)
+#define LIST_TEXT 1024
+struct lists { /* what the lists of t point into */
+    char ciphers[LIST_TEXT], digests[LIST_TEXT], allow[LIST_TEXT];
+};
+
+static RESULT read_words(const struct args *args, struct thresholds *t, struct lists *lists)
 {
     TRY(read_jump(args, t));
     t->stuck_given = args_given(args, "stuck");
     TRY(args_int(args, "stuck", 0, 100000, 0, &t->stuck));
     t->period_given = args_given(args, "upload-period");
     TRY(args_int(args, "upload-period", 10, 86400, 900, &t->period));
-    TRY(read_ciphers(t, ciphers, size));
-    TRY(read_allow(t, allow, size));
-    if (t->item && (t->ciphers || t->allow || t->period_given)) {
+    TRY(read_names(&CIPHERS, &t->ciphers, lists->ciphers, LIST_TEXT));
+    TRY(read_names(&DIGESTS, &t->digests, lists->digests, LIST_TEXT));
+    TRY(read_allow(t, lists->allow, LIST_TEXT));
+    bool of_unit = t->ciphers || t->digests || t->allow || t->period_given;
+    if (t->item && of_unit) {
         return result_error(ERR_SENDER, 0, "采集项只有 --jump 与 --stuck / an item has only --jump and --stuck");
     }
-    if (!t->jump_given && !t->stuck_given && !t->period_given && !t->ciphers && !t->allow) {
+    if (!t->jump_given && !t->stuck_given && !of_unit) {
         return result_error(ERR_SENDER, 0, "没有要设置的内容 / nothing to set");
     }
     return RESULT_OK;
@@ -180,13 +214,14 @@ static void word(struct buf *out, const char *name, const char *value)
 static int cmd_thresholds(struct cli *cli, const struct args *args)
 {
     static const char *const NAMES[] = {"item", "jump", "stuck", "upload-period"};
-    char ciphers[1024], allow[1024];
+    struct lists lists;
     struct thresholds t = {.cli = cli,
                            .code = args->words[0],
                            .item = args_text(args, "item"),
                            .ciphers = args_text(args, "ciphers"),
+                           .digests = args_text(args, "digests"),
                            .allow = args_text(args, "allow")};
-    struct result r = read_words(args, &t, ciphers, allow, sizeof ciphers);
+    struct result r = read_words(args, &t, &lists);
     if (!result_ok(r)) {
         return cli_wrong_usage(r);
     }
@@ -194,6 +229,7 @@ static int cmd_thresholds(struct cli *cli, const struct args *args)
         word(&t.words, NAMES[i], args_text(args, NAMES[i]));
     }
     word(&t.words, "ciphers", t.ciphers);
+    word(&t.words, "digests", t.digests);
     word(&t.words, "allow", t.allow);
     r = cli_db(cli);
     r = result_ok(r) ? db_transaction(cli->db, set, &t) : r;
@@ -209,15 +245,17 @@ static const struct arg_spec THRESHOLD_ARGS[] = {
     {"jump", "NUMBER|off", "突变阈值 3204 / largest step between neighbours", false},
     {"stuck", "N", "连续相同次数 3205，0 关 / equal readings in a row, 0: off", false},
     {"ciphers", "NAME[,NAME…]|all", "允许的加密方式 / allowed encryption", false},
+    {"digests", "NAME[,NAME…]|all", "允许的摘要算法 SM3、SHA-256 / allowed digest methods", false},
     {"allow", "CIDR[,CIDR…]|all", "允许的地址 / allowed addresses", false},
     {"upload-period", "SECONDS", "上传周期 / upload period told to its devices", false}};
 
 static const struct command COMMANDS[] = {
     {.words = "enterprise thresholds",
      .run = cmd_thresholds,
-     .usage = "CODE [--item DATACODE] [--jump N|off] [--stuck N] [--ciphers …] [--allow CIDR,…] [--upload-period S]",
-     .zh = "设置校验阈值、加密方式、地址、上传周期",
-     .en = "sets thresholds, ciphers, addresses, upload period",
+     .usage = "CODE [--item DATACODE] [--jump N|off] [--stuck N] [--ciphers …] [--digests …] [--allow CIDR,…] "
+              "[--upload-period S]",
+     .zh = "设置校验阈值、加密方式、摘要算法、地址、上传周期",
+     .en = "sets thresholds, ciphers, digest methods, addresses, upload period",
      COMMAND_ARGS(THRESHOLD_ARGS),
      .min_words = 1,
      .max_words = 1},

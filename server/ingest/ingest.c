@@ -79,25 +79,40 @@ struct job {
     struct findings first_findings; /* and before those rules: for a repeated transaction */
 };
 
-/* An encryption that the operator did not allow for the enterprise. "none" is one like the others. */
-static RESULT check_cipher(struct job *j)
+/* Is the word in the list? An empty list (of blanks alone, or none) allows every word. */
+static bool listed(const char *list, const char *word)
+{
+    size_t n = strlen(word);
+    const char *p = list ? list + strspn(list, " ") : "";
+    bool empty = !*p;
+    for (; *p; p += strspn(p, " ")) {
+        size_t len = strcspn(p, " ");
+        if (len == n && memcmp(p, word, n) == 0)
+            return true;
+        p += len;
+    }
+    return empty;
+}
+
+/* What the operator did not allow for the enterprise. Encryption "none" is one like the others. */
+static RESULT check_methods(struct job *j)
 {
     const struct upload_request *q = j->request;
-    const char *p = q->ciphers ? q->ciphers : "";
-    size_t n = strlen(q->encryption);
-    for (p += strspn(p, " "); *p; p += strspn(p, " ")) {
-        size_t word = strcspn(p, " ");
-        if (word == n && memcmp(p, q->encryption, n) == 0)
-            return RESULT_OK;
-        p += word;
+    const struct {
+        const char *zh, *en, *word, *allowed;
+    } METHODS[] = {{"加密方式", "encryption", q->encryption, q->ciphers},
+                   {"摘要算法", "digestMethod", q->digest_method, q->digests}};
+    for (size_t i = 0; i < ARRAY_LEN(METHODS); i++) {
+        if (listed(METHODS[i].allowed, METHODS[i].word))
+            continue;
+        finding_add(&j->answer->findings, 2105,
+                    arena_printf(j->arena, "平台没有为该企业开放%s%s，可用：%s", METHODS[i].zh, METHODS[i].word,
+                                 METHODS[i].allowed),
+                    arena_printf(j->arena, "%s %s is not allowed for this enterprise, allowed: %s", METHODS[i].en,
+                                 METHODS[i].word, METHODS[i].allowed));
+        return result_error(ERR_SENDER, 2105, "%s %s is not allowed", METHODS[i].en, METHODS[i].word);
     }
-    if (!q->ciphers || !q->ciphers[strspn(q->ciphers, " ")])
-        return RESULT_OK;
-    finding_add(&j->answer->findings, 2105,
-                arena_printf(j->arena, "平台没有为该企业开放加密方式%s，可用：%s", q->encryption, q->ciphers),
-                arena_printf(j->arena, "encryption %s is not allowed for this enterprise, allowed: %s", q->encryption,
-                             q->ciphers));
-    return result_error(ERR_SENDER, 2105, "encryption %s is not allowed", q->encryption);
+    return RESULT_OK;
 }
 
 static RESULT check_request(struct job *j)
@@ -548,7 +563,7 @@ static RESULT store(struct job *j)
 
 static RESULT read_and_store(struct job *j)
 {
-    TRY(check_cipher(j));
+    TRY(check_methods(j));
     TRY(read_payload(j));
     warn_clock(j);
     if (j->request->outdated)

@@ -47,6 +47,7 @@ struct upload_request {
     const unsigned char *key; /* payload key, NULL: none */
     size_t key_len;
     const char *ciphers; /* allowed encryption names, separated by blanks; NULL or "": all */
+    const char *digests; /* allowed digest methods, likewise */
     bool outdated;       /* regVersion or dicVersion is not the current one: 2108 as a warning */
     const char *peer;    /* for logs */
 };

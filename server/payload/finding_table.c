@@ -60,8 +60,10 @@ static const struct code_row ROWS[] = {
      "对压缩、加密之前的XML字节计算摘要，以十六进制填写；核对digestMethod",
      "compute the digest over the XML bytes before compression and encryption, as hexadecimal; check digestMethod"},
     {2105, COM, ERR, false, "无法解密", "cannot be decrypted",
-     "核对密钥（重新Register取得secretKey）、加密算法，以及密文开头的IV",
-     "check the key (Register again gives secretKey), the algorithm and the IV in front of the cipher text"},
+     "核对密钥（重新Register取得secretKey）、加密算法，以及密文开头的IV；未开放的算法改用可用的",
+     "check the key (Register again gives secretKey), the algorithm and the IV in front of the cipher text; in place "
+     "of "
+     "an algorithm that is not allowed use one that is"},
     {2106, COM, ERR, false, "无法解压，或超过规定的限值", "cannot be decompressed, or a limit is exceeded",
      "先压缩后加密，使用gzip格式；超限时拆成几个较小的上传",
      "compress first, then encrypt, in gzip format; over a limit split the upload"},

@@ -75,6 +75,7 @@ struct unit {
     const char *cert_former;      /* renewal: the one bound before, "" = none … */
     int64_t cert_former_until;    /* … good until here */
     const char *ciphers;          /* allowed encryption names, space separated, "" = all */
+    const char *digests;          /* allowed digest methods, likewise */
     const char *allow;            /* allow-list of addresses (CIDR, space separated), "" = any */
     struct item *items;           /* sorted by (data_code, stat_type) */
     size_t item_count;

@@ -7,7 +7,7 @@
 
 #define UNIT_COLUMNS                                                                                                   \
     "id, code, region_code, name, industry_code, state, from_platform, period, config_version, upload_period,"         \
-    " cert_fingerprint, ciphers, allow_from, next_slot, cert_former, cert_former_until"
+    " cert_fingerprint, ciphers, allow_from, next_slot, cert_former, cert_former_until, digests"
 enum {
     U_ID,
     U_CODE,
@@ -24,7 +24,8 @@ enum {
     U_ALLOW,
     U_NEXT_SLOT,
     U_FORMER,
-    U_FORMER_UNTIL
+    U_FORMER_UNTIL,
+    U_DIGESTS
 };
 
 static const struct db_stmt UNITS_AFTER = {"units_after",
@@ -104,7 +105,7 @@ static size_t text_bytes(const struct db_rows *rows, size_t row, const int *colu
     return sum;
 }
 
-static const int UNIT_TEXTS[] = {U_NAME, U_INDUSTRY, U_FINGERPRINT, U_CIPHERS, U_ALLOW, U_FORMER};
+static const int UNIT_TEXTS[] = {U_NAME, U_INDUSTRY, U_FINGERPRINT, U_CIPHERS, U_ALLOW, U_FORMER, U_DIGESTS};
 static const int ITEM_TEXTS[] = {I_NAME, I_UNIT};
 static const int DEVICE_TEXTS[] = {D_SERIAL};
 
@@ -235,6 +236,7 @@ static void fill_unit(struct unit *u, const struct db_rows *r, size_t row, struc
     u->upload_period = (int32_t)db_get_int(r, row, U_UPLOAD_PERIOD);
     u->cert_fingerprint = take_text(text, db_get_text(r, row, U_FINGERPRINT));
     u->ciphers = take_text(text, db_get_text(r, row, U_CIPHERS));
+    u->digests = take_text(text, db_get_text(r, row, U_DIGESTS));
     u->allow = take_text(text, db_get_text(r, row, U_ALLOW));
     u->cert_former = take_text(text, db_get_text(r, row, U_FORMER));
     u->cert_former_until = db_is_null(r, row, U_FORMER_UNTIL) ? 0 : db_get_time(r, row, U_FORMER_UNTIL);

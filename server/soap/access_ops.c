@@ -283,6 +283,7 @@ static void upload_data(struct engine_call *call, const struct unit *unit, const
     q.key = device->has_key ? device->secret_key : NULL;
     q.key_len = device->has_key ? sizeof device->secret_key : 0;
     q.ciphers = unit->ciphers;
+    q.digests = unit->digests;
     q.peer = call->request->peer;
     q.outdated = outdated;
     ingest_upload(worker_of(call)->ingest, &q, call->arena, &answer);

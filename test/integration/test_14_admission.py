@@ -213,6 +213,29 @@ class Steps(AdmissionCase):
         self.step('thresholds', device.enterprise, '--allow', 'all')
         wait(lambda: self.try_register(device.enterprise), what='the allow-list lifted')
 
+    def test_lists_of_ciphers_and_digest_methods_are_checked_shown_and_on_record(self):
+        code = self.registered(151).enterprise
+        for option, unknown in (('--digests', 'MD5'), ('--digests', 'SM3,sha-256'), ('--digests', 'SM3,,SHA-256'),
+                                ('--digests', 'SM3,' * 400 + 'SM3'), ('--ciphers', 'DES')):
+            done = self.province.ctl('enterprise', 'thresholds', code, option, unknown, check=False)
+            self.assertEqual((done.returncode, done.stdout), (2, ''), (option, unknown))
+            self.bilingual(done.stderr)
+        self.assertIn('SM3 SHA-256', self.province.ctl('enterprise', 'thresholds', code, '--digests', 'MD5', check=False).stderr)
+        self.assertEqual(self.province.ctl('enterprise', 'thresholds', code, '--item', POWER, '--digests', 'SM3', check=False).returncode, 2)
+        self.assertEqual(self.values(code)['摘要 digests'], '*')
+        self.step('thresholds', code, '--ciphers', 'none,SM4-CBC', '--digests', 'SM3,SHA-256')
+        self.assertEqual((self.values(code)['加密 ciphers'], self.values(code)['摘要 digests']), ('none SM4-CBC', 'SM3 SHA-256'))
+        self.step('thresholds', code, '--digests', 'SM3')
+        self.step('thresholds', code, '--stuck', '0')  # leaves the lists alone
+        self.assertEqual((self.values(code)['加密 ciphers'], self.values(code)['摘要 digests']), ('none SM4-CBC', 'SM3'))
+        self.step('thresholds', code, '--digests', 'all')
+        self.assertEqual(self.values(code)['摘要 digests'], '*')
+        told = [row[0] for row in self.province.sql("SELECT detail FROM audit_log WHERE object = '%s' AND action = 'enterprise.thresholds' ORDER BY at" % code)]
+        self.assertEqual(told, ['ciphers none SM4-CBC, digests SM3 SHA-256', 'digests SM3', 'stuck 0', 'digests all'])
+
+    def values(self, code):
+        return {row['key']: row['value'] for row in json.loads(self.step('show', code, '--json'))['enterprise']}
+
 
 class Commands(AdmissionCase):
     def add(self, device, *words):

@@ -82,6 +82,38 @@ class Settings(StackCase):
         self.province.ctl('enterprise', 'thresholds', device.enterprise, '--ciphers', 'SM4-CBC,none')
         wait(lambda: device.upload(readings(POWER, '2018-01-01 00:30', ['3'])).number('responseCode') == 0, 10, what='the longer list')
 
+    def test_a_digest_method_that_is_not_allowed_for_the_enterprise_is_2105(self):
+        device, message_id = self.stack.device(1705, BASIC), nhjc.new_id()
+        records = readings(POWER, '2018-01-01 00:00', ['1'])
+        for method in ('SM3', 'SHA-256'):  # nothing set: both
+            self.code(device.upload(records, message_id, method=method), 0)
+            message_id = nhjc.new_id()
+        first = nhjc.new_id()
+        self.code(device.upload(records, first), 0)
+        self.province.ctl('enterprise', 'thresholds', device.enterprise, '--digests', 'SM3')
+
+        def answer_of(method, time):
+            return device.upload(readings(POWER, '2018-01-01 ' + time, ['2']), method=method)
+
+        def refused():
+            answer = answer_of('SHA-256', '00:15')
+            return answer if answer.number('responseCode') else None
+        answer = self.code(wait(refused, 10, what='the list of digest methods'), 2105)
+        message = self.finding(answer, 2105).get('message')
+        self.assertIn('摘要算法SHA-256，可用：SM3', message)
+        self.assertIn('digestMethod SHA-256 is not allowed for this enterprise, allowed: SM3', message)
+        self.assertEqual(answer.get('responseMessage'), message)
+        self.counts(answer, 0)
+        self.assertEqual(answer.get('uploadId'), '')
+        self.counts(self.code(answer_of('SM3', '00:30'), 0), 1, stored=1)
+        self.assertEqual(self.code(device.upload(records, first), 0).get('duplicate'), 'true')  # accepted before: the answer stands
+        other = self.stack.device(1704, BASIC)  # nobody else's list
+        self.province.ctl('enterprise', 'thresholds', other.enterprise, '--ciphers', 'all')
+        wait(lambda: other.upload(readings(POWER, '2018-01-03 00:00', ['1'])).number('responseCode') == 0, 10, what='no list of ciphers')
+        self.assertEqual(self.province.sql("SELECT digests FROM unit WHERE code = '%s'" % device.enterprise), [['SM3']])
+        self.province.ctl('enterprise', 'thresholds', device.enterprise, '--digests', 'all')
+        wait(lambda: answer_of('SHA-256', '00:45').number('responseCode') == 0, 10, what='the list lifted')
+
 
 class Past(StackCase):
     """What a record is held against."""
