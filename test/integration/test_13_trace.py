@@ -1,4 +1,5 @@
 """nhjcctl trace: one reading's life from the upload to the upper platform's answer."""
+import json
 import re
 
 import nhjc
@@ -11,6 +12,9 @@ class Trace(StackCase):
 
     def trace(self, *words, check=True):
         return self.province.ctl('trace', self.device.enterprise, POWER, *words, check=check)
+
+    def document(self, *words, check=True):
+        return json.loads(self.trace(*words, '--json', check=check).stdout)
 
     def setUp(self):
         self.device = self.stack.device(80, BASIC)
@@ -30,6 +34,51 @@ class Trace(StackCase):
         self.assertRegex(told, r'day\s+2018-04-01 00:00:00  值 value 3.5  个数 count 2/96')
         self.assertRegex(told, r'answer 0 upload \d+')
         self.assertEqual(len(re.findall(r'上传 upload \d', told)), 3)  # two carriers and one correction; the third upload is not among them
+
+    def test_every_station_is_in_one_json_document(self):
+        first = self.device.upload(readings(POWER, '2018-05-01 00:00', ['1', '2']))
+        second = self.device.upload(readings(POWER, '2018-05-01 00:15', ['1234567.000001']))
+        wait(lambda: [f['state'] for u in self.document('2018-05-01 00:15:00')['uploads'] for f in u['forwarded']] == ['sent', 'sent'],
+             60, what='the settled messages')
+        self.province.rolled_up()
+        told = self.document('2018-05-01 00:15:00')
+        self.assertEqual((told['enterpriseCode'], told['dataCode'], told['statType'], told['statDate']),
+                         (self.device.enterprise, POWER, 0, '2018-05-01 00:15:00'))
+        self.assertEqual((told['item']['aggregation'], told['item']['period'], told['item']['active']), ('sum', 900, True))
+        self.assertEqual(told['stored'], {'value': '1234567.000001', 'flags': ['late']})
+        self.assertEqual([(c['uploadId'], c['oldValue'], c['newValue']) for c in told['corrections']], [(second.get('uploadId'), '2', '1234567.000001')])
+        rows = {row['granularity']: row for row in told['rows']}
+        self.assertEqual(list(rows), ['hour', 'day', 'month', 'year'])
+        self.assertEqual((rows['day']['statDate'], rows['day']['value'], rows['day']['count'], rows['day']['expected']),
+                         ('2018-05-01 00:00:00', '1234568.000001', 2, 96))
+        self.assertIsInstance(rows['day']['completeness'], str)
+        self.assertEqual([u['uploadId'] for u in told['uploads']], [first.get('uploadId'), second.get('uploadId')])
+        self.assertEqual([(r['value'], r['valid']) for r in told['uploads'][1]['records']], [('1234567.000001', True)])
+        answer = told['uploads'][1]['forwarded'][0]
+        self.assertEqual((answer['destination'], answer['answer']['responseCode']), ('nation', 0))
+        self.assertTrue(answer['answer']['uploadId'].isdigit())
+
+    def test_whatever_words_stand_in_it_the_json_is_valid(self):
+        self.province.sql("UPDATE collect_item SET name = E'a\"b\\\\c\\n<总表>' WHERE data_code = '%s' AND unit_id = "
+                          "(SELECT id FROM unit WHERE code = '%s')" % (POWER, self.device.enterprise))
+        self.device.upload(readings(POWER, '2018-05-03 00:00', ['1', '"x\\']))
+        told = self.document('2018-05-03 00:15:00')
+        self.assertEqual(told['item']['name'], 'a"b\\c\n<总表>')
+        self.assertIsNone(told['stored'])
+        self.assertEqual(told['uploads'][0]['records'][0]['value'], '"x\\')
+        self.assertEqual([(f['code'], f['severity']) for f in told['uploads'][0]['findings']], [(3201, 'error')])
+        self.device.upload(readings(POWER, '2018-05-04 00:00', ['1']), digest='0' * 64)
+        told = self.document('2018-05-04')
+        self.assertIn(2104, [r['code'] for r in told['refused']])
+        self.assertEqual(told['refusedCount'], len(told['refused']))
+
+    def test_the_json_of_what_is_not_there(self):
+        told = self.document('2018-05-05')
+        self.assertEqual((told['stored'], told['uploads'], told['corrections']), (None, [], []))
+        unknown = self.province.ctl('trace', self.device.enterprise, '0000000002339910', '2018-05-05', '--json', check=False)
+        self.assertEqual((unknown.returncode, json.loads(unknown.stdout)['item']), (1, None))
+        nobody = self.province.ctl('trace', '91420100000000000X', POWER, '2018-05-05', '--json', check=False)
+        self.assertEqual((nobody.returncode, nobody.stdout), (1, ''))
 
     def test_a_refused_record_is_told_with_its_finding(self):
         self.device.upload(readings(POWER, '2018-04-03 00:00', ['1', 'x']))
