@@ -40,7 +40,10 @@ static const struct db_stmt REMARK = {
     "WHERE unit_id = $1 AND page = p) e) b, LATERAL generate_series(date_trunc('hour', b.lo), b.hi, '1 hour') h, "
     "LATERAL (SELECT FROM reading_frame r WHERE r.unit_id = $1 AND r.page = ANY ($2::smallint[]) AND r.ts >= h "
     "AND r.ts < h + interval '1 hour' LIMIT 1) f"};
-static const struct db_stmt REMEASURED = {"config.remeasured", "SELECT item_remeasured($1, $2::integer[])"};
+/* Takes each enterprise's rollup lock: sorted before the function is called. */
+static const struct db_stmt REMEASURED = {
+    "config.remeasured", "SELECT item_remeasured(k.u, k.slots) FROM (SELECT x.u, array_agg(x.s) AS slots FROM "
+                         "unnest($1::integer[], $2::integer[]) x (u, s) GROUP BY x.u ORDER BY x.u OFFSET 0) k"};
 static const struct db_stmt DOCUMENT = {
     "config.document", "INSERT INTO config_document (unit_id, version, received_at, message_id, digest, content) "
                        "VALUES ($1, $2, $3, $4, $5, $6)"};
@@ -318,18 +321,6 @@ static RESULT remark_pages(struct db *db, struct db_params *p, struct config_wri
     return db_query(db, &REMARK, p, NULL);
 }
 
-/* Quantities stay as they are; what they come to in standard coal does not. */
-static RESULT account_again(struct db *db, struct db_params *p, struct config_write *w, const struct item_slots *s)
-{
-    if (s->remeasured_count == 0)
-        return RESULT_OK;
-    w->remarked = true;
-    db_params_reset(p);
-    db_bind_int4(p, w->unit_id);
-    db_bind_int4_array(p, s->remeasured, NULL, s->remeasured_count);
-    return db_query(db, &REMEASURED, p, NULL);
-}
-
 static RESULT replace_items(struct db *db, struct db_params *p, struct config_write *w, struct current *now,
                             struct arena *a)
 {
@@ -345,8 +336,9 @@ static RESULT replace_items(struct db *db, struct db_params *p, struct config_wr
     db_rows_free(&old);
     TRY(put_items(db, p, w, &s, a));
     TRY(retire_items(db, p, w));
-    TRY(remark_pages(db, p, w, &s));
-    return account_again(db, p, w, &s);
+    w->remeasured = s.remeasured;
+    w->remeasured_count = s.remeasured_count;
+    return remark_pages(db, p, w, &s);
 }
 
 /* ---- document, objects, unit, outbox ---- */
@@ -429,6 +421,7 @@ static RESULT store_with(struct db *db, struct db_params *p, struct config_write
 {
     struct current now = {0};
     TRY(read_current(db, p, w, &now));
+    w->remeasured_count = 0;
     w->changed = !now.same;
     w->version = now.version + (w->changed ? 1 : 0);
     if (!w->changed)
@@ -446,6 +439,30 @@ RESULT config_store(struct db *db, struct config_write *w, struct arena *arena)
     struct db_params p;
     db_params_init(&p);
     struct result r = store_with(db, &p, w, arena);
+    db_params_free(&p);
+    return r;
+}
+
+/* Quantities stay as they are; what they come to in standard coal does not. */
+RESULT config_remeasure(struct db *db, const struct config_write *writes, size_t count, struct arena *arena)
+{
+    size_t total = 0, n = 0;
+    for (size_t i = 0; i < count; i++)
+        total += writes[i].remeasured_count;
+    if (total == 0)
+        return RESULT_OK;
+    int32_t *unit = arena_array(arena, total, sizeof *unit);
+    int32_t *slot = arena_array(arena, total, sizeof *slot);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < writes[i].remeasured_count; k++, n++) {
+            unit[n] = writes[i].unit_id;
+            slot[n] = writes[i].remeasured[k];
+        }
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_int4_array(&p, unit, NULL, n);
+    db_bind_int4_array(&p, slot, NULL, n);
+    struct result r = db_query(db, &REMEASURED, &p, NULL);
     db_params_free(&p);
     return r;
 }

@@ -187,6 +187,7 @@ static struct result write_all(struct db *db, void *arg)
         if (!result_ok(r))
             return refuse_write(j, i, r);
     }
+    TRY(config_remeasure(db, j->writes, j->set.count, j->arena));
     return put_receipt(db, j);
 }
 

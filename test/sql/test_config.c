@@ -238,9 +238,37 @@ START_TEST(a_changed_period_marks_exactly_the_hours_that_have_readings)
 }
 END_TEST
 
+/* The document with another unit for its item. */
+static char *with_unit(char *xml, const char *unit)
+{
+    char *at = strstr(xml, "aggregation=");
+    return arena_printf(arena, "%.*s unit=\"%s\" %s", (int)(at - xml), xml, unit, at);
+}
+
+/* A rollup slice takes the locks of its enterprises in the order of their ids. The function that takes them for a
+ * changed unit is replaced by one that writes down who called. */
+START_TEST(changed_units_of_a_set_are_taken_up_in_the_order_of_the_enterprises)
+{
+    ck_assert_int_eq(set_of("430000", "m1", document(HUNAN, "430100", POWER), document(ANOTHER, "430100", POWER)), 0);
+    OK(db_exec(db, "CREATE TABLE called (n serial, unit_id integer, slots integer[]);"
+                   "CREATE OR REPLACE FUNCTION item_remeasured(of_unit integer, slots integer[]) RETURNS void LANGUAGE "
+                   "sql AS 'INSERT INTO called (unit_id, slots) VALUES (of_unit, slots)'"));
+    ck_assert_int_eq(set_of("430000", "m2", with_unit(document(ANOTHER, "430100", POWER), "MWh"),
+                            with_unit(document(HUNAN, "430100", POWER), "MWh")),
+                     0);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM called WHERE slots = '{0}'"), 2);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM called a JOIN called b ON a.n < b.n AND a.unit_id < b.unit_id"),
+                     1);
+    ck_assert_int_eq(set_of("430000", "m3", with_unit(document(HUNAN, "430100", POWER), "MWh"), NULL), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM called"), 2);
+    finish();
+}
+END_TEST
+
 DBTEST_MAIN("config", before, a_platform_replaces_no_configuration_outside_its_region,
             a_stopped_enterprise_is_not_configured_by_its_platform,
             an_enterprise_known_through_a_platform_moves_within_its_region,
             an_old_message_that_comes_again_reverts_nothing, a_platforms_set_takes_effect_once,
             a_refused_document_uses_up_no_message_id, a_code_with_a_wrong_check_digit_is_warned_about_in_a_set,
-            a_changed_period_marks_exactly_the_hours_that_have_readings)
+            a_changed_period_marks_exactly_the_hours_that_have_readings,
+            changed_units_of_a_set_are_taken_up_in_the_order_of_the_enterprises)
