@@ -44,7 +44,9 @@ BEGIN
 END $$;
 
 -- The same for an enterprise: its own coefficient (unit_coefficient, per unit of base data of its first day) comes first,
--- from that day until its next one; co2 is the table's. For items of any scope: what a fuel is worth does not depend on
+-- from that day until its next one; one that says nothing about the item's unit (NULL) gives way to the table, not to the
+-- one before it: what was measured last is the enterprise's word, and reference values stand in where it has none
+-- (GB/T 2589). co2 is the table's. For items of any scope: what a fuel is worth does not depend on
 -- where it is burnt.
 CREATE OR REPLACE FUNCTION unit_energy_coefficients(of_unit integer, data_code text, item_unit text)
 RETURNS TABLE (valid_from date, valid_to date, tce numeric, co2 numeric)
@@ -59,7 +61,7 @@ BEGIN
     own AS MATERIALIZED (
         SELECT c.ts::date AS since, trim_scale(c.value * m.ratio) AS tce
         FROM public.unit_coefficient c CROSS JOIN LATERAL public.energy_measure(c.energy, item_unit, c.ts::date) m
-        WHERE c.unit_id = of_unit AND c.energy = substr(data_code, 9, 6) AND m.ratio IS NOT NULL),
+        WHERE c.unit_id = of_unit AND c.energy = substr(data_code, 9, 6)),
     change AS (SELECT s.valid_from AS at FROM shared s UNION SELECT s.valid_to FROM shared s WHERE s.valid_to IS NOT NULL
                UNION SELECT o.since FROM own o),
     stretch AS (SELECT c.at, lead(c.at) OVER w AS until, max(o.since) OVER w AS own_since

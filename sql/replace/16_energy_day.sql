@@ -163,11 +163,11 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog SET enable_nestloop = o
         LEFT JOIN parent a ON a.d = p.d AND a.code = substr(p.energy, 3) LEFT JOIN parent g ON g.d = p.d AND g.code = a.parent_code)
     SELECT p.u, p.d, p.energy, p.usage, trim_scale(p.total * coalesce(r.ratio, 1)),
            CASE WHEN r.ratio IS NULL THEN p.unit ELSE r.measure END, trim_scale(p.total * f.tce), trim_scale(p.total * r.co2),
-           trim_scale(round(f.tce / r.ratio, 12)), o.tce IS NOT NULL,
+           trim_scale(round(f.tce / coalesce(r.ratio, 1), 12)), o.tce IS NOT NULL,
            CASE WHEN p.counts AND s.sign IS NOT NULL THEN s.sign ELSE 0::smallint END
     FROM counted p JOIN rate r ON r.energy = p.energy AND r.unit = p.unit AND r.d = p.d
     LEFT JOIN LATERAL (SELECT c.value * (energy_measure(p.energy, p.unit, c.ts::date)).ratio AS tce FROM unit_coefficient c
-                       WHERE c.unit_id = p.u AND c.energy = p.energy AND c.ts <= p.d AND r.ratio IS NOT NULL
+                       WHERE c.unit_id = p.u AND c.energy = p.energy AND c.ts <= p.d
                        ORDER BY c.ts DESC LIMIT 1) o ON true
     CROSS JOIN LATERAL (SELECT coalesce(o.tce, r.tce)) f (tce)
     LEFT JOIN role u ON u.d = p.d AND u.code = p.usage

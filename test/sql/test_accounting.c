@@ -293,6 +293,43 @@ START_TEST(own_coefficients_come_first_from_their_day_on_and_change_the_days_the
 }
 END_TEST
 
+/* 06330080 in the base data's own unit: what it says cannot be converted while that is a volume. */
+START_TEST(an_own_coefficient_that_says_nothing_leaves_the_table_everywhere)
+{
+    struct db *db = open_db();
+    OK(db_exec(
+        db,
+        "UPDATE base_data SET valid_to = '2024-03-05' WHERE list = 'energy_type' AND code = '3300' AND valid_to IS "
+        "NULL;"
+        "INSERT INTO base_data (list, code, name, parent_code, unit, coal_factor, valid_from, valid_to, dic_version)"
+        " VALUES ('energy_type', '3300', 'x', '02', 'm3', 7, '2024-03-05', '2024-03-08', 2),"
+        " ('energy_type', '3300', 'x', '02', '万千瓦时', 2, '2024-03-08', NULL, 2);"
+        "SELECT put(1, ts + interval '10 hours', 5, 10000) FROM generate_series(timestamptz '2024-03-01', "
+        "'2024-03-10', '1 day') ts;"
+        "INSERT INTO reported_frame (unit_id, page, stat_type, ts, value) SELECT 1, 0, 1, ts, "
+        "array_fill(NULL::bigint, ARRAY[10]) || v * 1000000 FROM (VALUES (timestamptz '2024-03-02', 5::bigint), "
+        "('2024-03-06', 6), ('2024-03-10', 4)) v (ts, v);"
+        "INSERT INTO rollup_mark (unit_id, hour) SELECT 1, ts FROM reported_frame"));
+    roll_up(db);
+    TEXT_IS(db, "1:1.229 2:5 3:5 4:5 5:5 6:- 7:- 8:2 9:2 10:4",
+            "SELECT string_agg(extract(day FROM ts) || ':' || coalesce(tce::text, '-'), ' ' ORDER BY ts) FROM "
+            "unit_energy_day WHERE energy = '023300'");
+    TEXT_IS(
+        db, "1:1.229 2:5 3:5 4:5 5:5 6:- 7:- 8:2 9:2 10:4",
+        "SELECT string_agg(extract(day FROM d) || ':' || coalesce(trim_scale(energy_tce(1, 10000, '0000000002330060', "
+        "'kWh', d))::text, '-'), ' ' ORDER BY d) FROM generate_series(timestamptz '2024-03-01', '2024-03-10', '1 day') "
+        "d");
+    TEXT_IS(db, "1:1.229 2:5 3:5 4:5 5:5 6:- 7:- 8:2 9:2 10:4",
+            "SELECT string_agg(extract(day FROM d) || ':' || coalesce(trim_scale(c.tce * 10000)::text, '-'), ' ' ORDER "
+            "BY d)"
+            " FROM generate_series(timestamptz '2024-03-01', '2024-03-10', '1 day') d LEFT JOIN "
+            "unit_energy_coefficients(1, "
+            "'0000000002330060', 'kWh') c ON c.valid_from <= d::date AND (c.valid_to IS NULL OR d::date < c.valid_to)");
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(a_changed_coefficient_of_base_data_marks_the_days_it_covers)
 {
     struct db *db = open_db();
@@ -552,6 +589,7 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             an_import_and_a_rollup_at_the_same_time_leave_no_old_coefficient,
             a_unit_or_usage_that_says_nothing_is_kept_but_not_counted,
             own_coefficients_come_first_from_their_day_on_and_change_the_days_they_cover,
+            an_own_coefficient_that_says_nothing_leaves_the_table_everywhere,
             a_changed_coefficient_of_base_data_marks_the_days_it_covers,
             an_import_of_coefficients_or_roles_changes_the_accounts,
             a_changed_coefficient_reaches_days_whose_readings_have_expired,
