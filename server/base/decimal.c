@@ -91,6 +91,41 @@ enum decimal_status decimal_parse(const char *text, size_t len, int64_t *out)
     return rounded ? DECIMAL_ROUNDED : DECIMAL_OK;
 }
 
+/* A decimal without what does not count: sign of zero, leading zeros, trailing zeros behind the point. */
+struct digits {
+    bool negative;
+    const char *whole, *part;
+    size_t whole_len, part_len;
+};
+
+static bool read_digits(const char *text, struct digits *d)
+{
+    *d = (struct digits){.negative = *text == '-'};
+    text += *text == '-' || *text == '+';
+    size_t before = strspn(text, "0123456789"), leading = strspn(text, "0");
+    const char *point = text + before;
+    d->part = point + (*point == '.');
+    d->part_len = *point == '.' ? strspn(d->part, "0123456789") : 0;
+    bool good = before + d->part_len > 0 && d->part[d->part_len] == '\0';
+    d->whole = text + leading;
+    d->whole_len = before - leading;
+    while (d->part_len > 0 && d->part[d->part_len - 1] == '0') {
+        d->part_len--;
+    }
+    d->negative = d->negative && d->whole_len + d->part_len > 0;
+    return good;
+}
+
+bool decimal_text_equal(const char *a, const char *b)
+{
+    struct digits x, y;
+    if (!read_digits(a, &x) || !read_digits(b, &y)) {
+        return strcmp(a, b) == 0;
+    }
+    return x.negative == y.negative && x.whole_len == y.whole_len && x.part_len == y.part_len &&
+           memcmp(x.whole, y.whole, x.whole_len) == 0 && memcmp(x.part, y.part, x.part_len) == 0;
+}
+
 static u128 magnitude(dec128 v)
 {
     return v < 0 ? -(u128)v : (u128)v;

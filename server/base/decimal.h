@@ -30,6 +30,9 @@ enum decimal_status decimal_parse(const char *text, size_t len, int64_t *out);
 /* Plain text without trailing zeros: "12.5", "-3", "0". Returns out. */
 char *decimal_format(dec128 scaled, char out[DECIMAL_TEXT]);
 
+/* Two texts of the same number, of any length: "3.5", "+03.50". What is no decimal equals only its own bytes. */
+bool decimal_text_equal(const char *a, const char *b);
+
 /* num/den rounded half to even; den > 0. Mean: decimal_div(total, n). */
 dec128 decimal_div(dec128 num, dec128 den);
 /* a*b/10^6 rounded half to even: product of two scaled numbers. */

@@ -13,10 +13,10 @@ import xml.etree.ElementTree as ET
 
 import messages
 import nhjc
-from stack import StackCase, main, run, wait
+from stack import BUILD, StackCase, main, run, wait
 from testdata import BASIC, POWER, in_folder, readings
 
-NAMES = {'access': 'urn:nhjc:access:v1', 'exchange': 'urn:nhjc:exchange:v1'}
+NAMES = {'access': 'urn:nhjc:access:v1', 'exchange': 'urn:nhjc:exchange:v1', 'query': 'urn:nhjc:query:v1'}
 
 
 class Relay:
@@ -25,6 +25,7 @@ class Relay:
     def __init__(self, platform, server, name, folder):
         self.recorder, self.plain, self.local = messages.Recorder(folder), set(), threading.local()
         self.lock, self.operations = threading.Lock(), set()
+        self.reword = lambda answer: answer
         relay = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -37,6 +38,7 @@ class Relay:
                 if not hasattr(relay.local, 'client'):
                     relay.local.client = platform.client(name)
                 status, headers, answer = relay.local.client.request('POST', self.path, body, lines)
+                answer = relay.reword(answer)
                 self.send_response(status)
                 self.send_header('Content-Type', headers['Content-Type'])
                 self.send_header('Content-Length', str(len(answer)))
@@ -92,6 +94,23 @@ class Wire(StackCase):
         relay = Relay(platform, server, name, os.path.join(self.stack.dir, 'sent-by-' + name))
         self.addCleanup(relay.close)
         return relay
+
+    def test_a_reconciliation_compares_numbers_not_how_they_are_written(self):
+        device = self.stack.device(2402, BASIC)
+        device.upload(readings(POWER, '2018-01-01 00:00', ['1.5', '2']) + [nhjc.reading(POWER, '2018-01-02 00:00:00', '0')])
+        days = "SELECT value FROM bv_infodb_energydata_province WHERE granularity = 'day' AND enterprise_code = '%s' ORDER BY stat_date" % device.enterprise
+        self.province.rolled_up()
+        wait(lambda: self.stack.upper.sql(days) == self.province.sql(days) != [], 60, what='both sides alike')
+        relay = self.relay(self.stack.upper, 'upper', '420000')
+        conf = os.path.join(os.path.dirname(self.province.conf), 'relayed.conf')
+        with open(self.province.conf) as file, open(conf, 'w') as copy:
+            copy.write(re.sub(r'(?m)^url = .*$', 'url = ' + relay.url, file.read()))
+        words = ('outbox', 'reconcile', 'nation', '--enterprise', device.enterprise, '--from', '2018-01-01', '--to', '2018-01-03', '--json')
+        for written, differ in (((b'3.5', b'0'), 0), ((b'+03.5000000', b'-0.0'), 0), ((b'3.500001', b'0'), 1), ((b'35', b'.0'), 1), ((b'3.5', b''), 1)):
+            relay.reword = lambda answer: re.sub(b'(<[a-z0-9:]*value>)0<', lambda m: m[1] + written[1] + b'<',
+                                                 re.sub(b'(<[a-z0-9:]*value>)3.5<', lambda m: m[1] + written[0] + b'<', answer))
+            found = run(os.path.join(BUILD, 'bin', 'nhjcctl'), '-c', conf, *words, check=False, env=self.stack.env)
+            self.assertEqual((found.returncode, len(json.loads(found.stdout))), (1 if differ else 0, differ), (written, found.stdout, found.stderr))
 
     def test_the_simulators_requests_keep_to_the_schemas(self):
         code = self.stack.enterprise(2400)

@@ -202,6 +202,41 @@ START_TEST(format_writes_plain_text_up_to_128_bits)
 }
 END_TEST
 
+START_TEST(texts_of_one_number_are_equal_however_it_is_written)
+{
+    static const struct {
+        const char *a, *b;
+        bool equal;
+    } rows[] = {
+        {"3.5", "3.50", true},
+        {"3.5", "+03.5000000", true},
+        {"0", "-0.0", true},
+        {"0", "-0", true},
+        {"1", "1.", true},
+        {"0.5", ".5", true},
+        {"10", "1", false},
+        {"3.5", "3.500001", false},
+        {"3.5", "-3.5", false},
+        {"0.5", "0.05", false},
+        {"0.05", "0.5", false},
+        {"", "0", false},
+        {"", "", true},
+        {".", "0", false},
+        {"-", "0", false},
+        {"1e3", "1000", false},
+        {"1e3", "1e3", true},
+        {"1 ", "1", false},
+        {"0.1234567", "0.123456", false},
+        {"123456789012345678901234567890.000001", "0123456789012345678901234567890.0000010", true},
+        {"123456789012345678901234567890.000001", "123456789012345678901234567890.000002", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        ck_assert_msg(decimal_text_equal(rows[i].a, rows[i].b) == rows[i].equal, "'%s' '%s'", rows[i].a, rows[i].b);
+        ck_assert_msg(decimal_text_equal(rows[i].b, rows[i].a) == rows[i].equal, "'%s' '%s'", rows[i].b, rows[i].a);
+    }
+}
+END_TEST
+
 START_TEST(division_gives_the_nearest_and_of_two_equally_near_the_even)
 {
     for (int den = 1; den <= 24; den++) {
@@ -320,6 +355,7 @@ END_TEST
 UNIT_MAIN("decimal", texts_become_the_nearest_multiple_of_a_millionth,
           anything_but_sign_digits_point_digits_is_malformed, only_len_bytes_are_read,
           random_texts_agree_with_rounding_of_digit_strings, a_formatted_value_reads_back_as_itself,
-          format_writes_plain_text_up_to_128_bits, division_gives_the_nearest_and_of_two_equally_near_the_even,
+          format_writes_plain_text_up_to_128_bits, texts_of_one_number_are_equal_however_it_is_written,
+          division_gives_the_nearest_and_of_two_equally_near_the_even,
           division_of_wide_numbers_leaves_at_most_half_the_divisor,
           products_agree_with_long_multiplication_or_stop_at_the_end_of_the_range)
