@@ -219,15 +219,36 @@ static void judge_clock(struct conformity *c, struct conformity_result *r)
             (long long)(size / 1000), (long long)(size % 1000), time_text(c, c->last_seen));
 }
 
+/* What the share rests on: the types that readings were sent with, or what the items are configured as. */
+static void say_basis(struct conformity *c, const char **zh, const char **en)
+{
+    *zh = "均按采集配置的 inputType";
+    *en = "all by the configured inputType";
+    if (c->own_tce > 0) {
+        *zh = arena_printf(c->arena, "其中 %s tce 按读数自带的 inputType，其余按采集配置", tonnes(c, c->own_tce));
+        *en = arena_printf(c->arena, "%s tce of it by the readings' own inputType, the rest as configured",
+                           tonnes(c, c->own_tce));
+    }
+    if (c->raw_from > c->from) {
+        const char *date = date_text(c, c->raw_from);
+        *zh = arena_printf(c->arena, "%s；%s 之前的读数已过期，按采集配置", *zh, date);
+        *en = arena_printf(c->arena, "%s; all as configured before %s, whose readings have expired", *en, date);
+    }
+}
+
 static void judge_metered(struct conformity *c, struct conformity_result *r)
 {
-    dec128 share = c->tce > 0 ? decimal_div(c->metered_tce * DECIMAL_SCALE, c->tce) : 0;
-    if (c->tce <= 0)
+    if (c->tce <= 0) {
         say(r, false, "期间内没有可折标准煤的全厂能源消费量",
             "no plant energy that converts to standard coal in the period");
-    else
-        SAY(c, r, c->metered_tce * DECIMAL_SCALE >= c->tce * CONFORMITY_METERED, "%s：计量 %s tce，合计 %s tce",
-            "%s: %s tce metered of %s tce", percent(c, share), tonnes(c, c->metered_tce), tonnes(c, c->tce));
+        return;
+    }
+    const char *share = percent(c, decimal_div(c->metered_tce * DECIMAL_SCALE, c->tce));
+    const char *metered = tonnes(c, c->metered_tce), *all = tonnes(c, c->tce), *zh, *en;
+    say_basis(c, &zh, &en);
+    say(r, c->metered_tce * DECIMAL_SCALE >= c->tce * CONFORMITY_METERED,
+        arena_printf(c->arena, "%s：计量 %s tce，合计 %s tce；%s", share, metered, all, zh),
+        arena_printf(c->arena, "%s: %s tce metered of %s tce; %s", share, metered, all, en));
 }
 
 static const struct rule {

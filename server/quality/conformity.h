@@ -54,11 +54,11 @@ struct conformity_item {
     struct quality_counts counts; /* over the window */
 };
 
-struct conformity_energy { /* what one data code contributes to the 80 % rule */
+struct conformity_energy { /* what the readings of one data code and input type contribute to the 80 % rule */
     const char *data_code, *name, *energy;
-    int input_type;
+    int input_type; /* the reading's own where it was sent with another than the configured one, else that */
     bool metered;
-    dec128 tce;
+    dec128 tce, own_tce; /* own_tce: of tce, by readings with an input type of their own */
 };
 
 struct conformity {
@@ -88,7 +88,8 @@ struct conformity {
     size_t outage_count, outage_cap;
     struct conformity_energy *energies;
     size_t energy_count, energy_cap;
-    dec128 tce, metered_tce;
+    dec128 tce, metered_tce, own_tce;
+    int64_t raw_from;        /* readings before are gone, and with them their own input types; 0: none are */
     int64_t refused_uploads; /* as a whole, in the period */
     int64_t pending_hours;   /* still to be rolled up: the figures are not final */
     /* verdict */

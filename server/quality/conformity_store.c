@@ -33,32 +33,56 @@ static const struct db_stmt HOURS = {
     " FROM rollup_hour WHERE unit_id = $1 AND ts >= $2 AND ts < $3 GROUP BY ts ORDER BY ts"};
 /* What of an energy counts: plant items of one usage, consumption before purchase, so that nothing is added twice; the
  * total of a class (0000) only stands for itself. A value reported by the month counts with the days it shares with the
- * period, and only where there is no daily figure of its data code. */
+ * period, and only where there is no daily figure of its data code.
+ * A row by data code and input type. A day of readings (own: only of items that have a reading with a type of its own,
+ * by item_values) is divided by type in standard coal cumulatively, so that the parts of a day add up to it to the last
+ * digit; what is left is of the configured type. While readings wait to be rolled up they may exceed their day:
+ * least().
+ */
 static const struct db_stmt ENERGY = {
     "conformity.energy",
     "WITH d AS MATERIALIZED (SELECT data_code, CASE source WHEN 'computed' THEN 0 ELSE 1 END AS stat_type,"
-    "  sum(tce) AS tce FROM bv_infodb_energydata_province WHERE enterprise_code = $2 AND granularity = 'day' AND "
-    "stat_date >= $3"
-    "  AND stat_date < $4 GROUP BY 1, 2),"
-    " m AS MATERIALIZED (SELECT data_code, 2 AS stat_type, sum(ratio6(tce * extract(epoch FROM"
+    "  stat_date AS ts, tce FROM bv_infodb_energydata_province WHERE enterprise_code = $2 AND granularity = 'day'"
+    "  AND stat_date >= $3 AND stat_date < $4),"
+    " m AS MATERIALIZED (SELECT data_code, 2 AS stat_type, stat_date AS ts, ratio6(tce * extract(epoch FROM"
     "  least(stat_date + interval '1 month', $4) - greatest(stat_date, $3)), extract(epoch FROM"
-    "  stat_date + interval '1 month' - stat_date))) AS tce"
+    "  stat_date + interval '1 month' - stat_date)) AS tce"
     "  FROM bv_infodb_energydata_province WHERE enterprise_code = $2 AND granularity = 'month' AND source = 'reported'"
     "  AND stat_date > $3::timestamptz - interval '1 month' AND stat_date < $4"
-    "  AND data_code NOT IN (SELECT data_code FROM d) GROUP BY 1),"
-    " x AS (SELECT i.data_code, i.name, i.input_type, substr(i.data_code, 9, 6) AS energy,"
-    "  substr(i.data_code, 15, 2) AS usage, b.role, t.tce FROM (SELECT * FROM d UNION ALL SELECT * FROM m) t"
+    "  AND data_code NOT IN (SELECT data_code FROM d)),"
+    " t AS MATERIALIZED (SELECT * FROM d UNION ALL SELECT * FROM m),"
+    " x AS MATERIALIZED (SELECT i.slot, i.data_code, i.stat_type, i.name, i.unit, i.input_type,"
+    "  substr(i.data_code, 9, 6) AS energy, substr(i.data_code, 15, 2) AS usage, b.role"
+    "  FROM (SELECT data_code, stat_type FROM t GROUP BY 1, 2 HAVING sum(tce) > 0) t"
     "  JOIN collect_item i ON i.unit_id = $1 AND i.data_code = t.data_code AND i.stat_type = t.stat_type"
     "  CROSS JOIN LATERAL (SELECT role FROM base_data WHERE list = 'data_usage' AND code = substr(i.data_code, 15, 2)"
     "   ORDER BY valid_from DESC, industry_code LIMIT 1) b"
-    "  WHERE i.scope = 1 AND t.tce > 0 AND b.role IN ('consumption', 'purchased_consumption', 'purchase')"
+    "  WHERE i.scope = 1 AND b.role IN ('consumption', 'purchased_consumption', 'purchase')"
     "  AND substr(i.data_code, 11, 4) <> '0000'),"
     " u AS (SELECT DISTINCT ON (energy) energy, usage FROM x ORDER BY energy, role = 'consumption' DESC, role <> "
-    "'purchase' DESC, usage DESC)"
-    " SELECT x.data_code, x.name, coalesce((SELECT e.name FROM base_data e WHERE e.list = 'energy_type'"
-    "  AND e.code = substr(x.energy, 3) ORDER BY e.valid_from DESC LIMIT 1), ''), x.input_type,"
-    "  x.input_type IN " METERED_TYPES ", x.tce FROM x JOIN u USING (energy, usage)"
-    " ORDER BY x.data_code, x.input_type"};
+    "'purchase' DESC, usage DESC),"
+    " c AS MATERIALIZED (SELECT x.*, x.slot % 128 + 1 AS k FROM x JOIN u USING (energy, usage)),"
+    " own AS MATERIALIZED (SELECT c.slot, date_trunc('day', v.ts) AS ts, v.flag >> 8 & 7 AS type,"
+    "  unscale(sum(v.value)) AS quantity FROM c CROSS JOIN LATERAL item_values($1, c.slot, $3, $4) v"
+    "  WHERE c.stat_type = 0 AND v.flag & 1792 <> 0 AND EXISTS (SELECT FROM reading_frame f WHERE f.unit_id = $1"
+    "   AND f.page = c.slot / 128 AND f.ts >= $3 AND f.ts < $4 AND f.flag[c.k] & 1792 <> 0) GROUP BY 1, 2, 3),"
+    " upto AS (SELECT slot, ts, type, sum(quantity) OVER (PARTITION BY slot, ts ORDER BY type) AS quantity FROM own),"
+    " part AS (SELECT p.*, p.upto - coalesce(lag(p.upto) OVER (PARTITION BY p.slot, p.ts ORDER BY p.type), 0) AS tce"
+    "  FROM (SELECT c.data_code, c.slot, o.ts, o.type, least(coalesce(energy_tce($1, o.quantity, c.data_code, c.unit,"
+    "   o.ts), 0), t.tce) AS upto FROM upto o JOIN c USING (slot)"
+    "   JOIN t ON t.data_code = c.data_code AND t.stat_type = 0 AND t.ts = o.ts) p),"
+    " e AS (SELECT c.data_code, c.stat_type, p.type, p.tce, p.tce AS own FROM part p JOIN c USING (slot)"
+    "  UNION ALL SELECT c.data_code, c.stat_type, c.input_type, t.tce - coalesce((SELECT sum(p.tce) FROM part p"
+    "   WHERE p.slot = c.slot AND p.ts = t.ts), 0), 0 FROM t JOIN c USING (data_code, stat_type) WHERE t.stat_type = 0"
+    "  UNION ALL SELECT c.data_code, c.stat_type, coalesce(f.type, c.input_type), t.tce,"
+    "   CASE WHEN f.type IS NULL THEN 0 ELSE t.tce END FROM t JOIN c USING (data_code, stat_type)"
+    "   LEFT JOIN LATERAL (SELECT nullif(r.flag[c.k] >> 8 & 7, 0) AS type FROM reported_frame r WHERE r.unit_id = $1"
+    "    AND r.page = c.slot / 128 AND r.stat_type = c.stat_type AND r.ts = t.ts) f ON true WHERE t.stat_type > 0)"
+    " SELECT e.data_code, min(c.name), coalesce((SELECT y.name FROM base_data y WHERE y.list = 'energy_type'"
+    "  AND y.code = substr(e.data_code, 11, 4) ORDER BY y.valid_from DESC LIMIT 1), ''), e.type,"
+    "  e.type IN " METERED_TYPES ", sum(e.tce), sum(e.own) FROM e JOIN c USING (data_code, stat_type)"
+    " GROUP BY e.data_code, e.stat_type, e.type HAVING sum(e.tce) > 0 ORDER BY e.data_code, e.type, e.stat_type"};
+static const struct db_stmt RAW_FROM = {"conformity.raw_from", "SELECT raw_from()"};
 
 /* ---- who ---- */
 
@@ -294,10 +318,15 @@ static RESULT read_energy(struct db *db, struct db_params *p, struct conformity 
                                         .energy = arena_strdup(c->arena, db_get_text(rows, i, 2)),
                                         .input_type = (int)db_get_int(rows, i, 3),
                                         .metered = db_get_bool(rows, i, 4),
-                                        .tce = db_get_numeric(rows, i, 5)};
+                                        .tce = db_get_numeric(rows, i, 5),
+                                        .own_tce = db_get_numeric(rows, i, 6)};
         c->tce += e->tce;
+        c->own_tce += e->own_tce;
         c->metered_tce += e->metered ? e->tce : 0;
     }
+    db_rows_free(&rows);
+    TRY(db_query(db, &RAW_FROM, NULL, &rows));
+    c->raw_from = db_get_time(rows, 0, 0);
     db_rows_free(&rows);
     return RESULT_OK;
 }

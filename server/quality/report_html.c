@@ -330,14 +330,17 @@ static void put_energy(struct buf *out, const struct conformity_energy *e)
 {
     static const char *const types[] = {"",         "管理信息系统", "生产监控系统", "分布式控制系统",
                                         "现场仪表", "手工填报",     "能源供应单位", "其他"};
-    char text[DECIMAL_TEXT];
+    char text[DECIMAL_TEXT], own[DECIMAL_TEXT];
     put(out, "<tr><td>");
     buf_append_xml(out, e->energy);
     put(out, "</td><td>");
     buf_append_xml(out, e->name);
-    buf_printf(out, "<span class=\"en\">%s</span></td><td>%s</td><td class=\"n\">%s</td><td>%s</td></tr>\n",
+    buf_printf(out,
+               "<span class=\"en\">%s</span></td><td>%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td>"
+               "<td>%s</td></tr>\n",
                e->data_code, e->input_type >= 1 && e->input_type <= 7 ? types[e->input_type] : "",
-               decimal_format(e->tce, text), e->metered ? "✓ 计量 metered" : "✗ 非计量 not metered");
+               decimal_format(e->tce, text), e->own_tce > 0 ? decimal_format(e->own_tce, own) : "",
+               e->metered ? "✓ 计量 metered" : "✗ 非计量 not metered");
 }
 
 static void put_energies(struct buf *out, const struct conformity *c)
@@ -351,6 +354,7 @@ static void put_energies(struct buf *out, const struct conformity *c)
     put_head(out, "采集数据项", "item", false);
     put_head(out, "来源", "input type", false);
     put_head(out, "折标准煤", "tce", true);
+    put_head(out, "其中按读数自带来源", "of it by the readings' own type", true);
     put_head(out, "计量", "metered", false);
     put(out, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < c->energy_count; i++) {

@@ -155,6 +155,27 @@ static void put_outages(struct buf *out, const struct conformity *c)
     buf_append_str(out, "]");
 }
 
+static void put_energies(struct buf *out, const struct conformity *c)
+{
+    put_name(out, "energies");
+    buf_append_str(out, "[");
+    for (size_t i = 0; i < c->energy_count; i++) {
+        const struct conformity_energy *e = &c->energies[i];
+        buf_append_str(out, i ? ", {" : "{");
+        put_text(out, "dataCode", e->data_code);
+        buf_append_str(out, ", ");
+        put_number(out, "inputType", e->input_type);
+        buf_append_str(out, ", ");
+        put_bool(out, "metered", e->metered);
+        buf_append_str(out, ", ");
+        put_decimal(out, "tce", e->tce);
+        buf_append_str(out, ", ");
+        put_decimal(out, "ownTypeTce", e->own_tce);
+        buf_append_str(out, "}");
+    }
+    buf_append_str(out, "]");
+}
+
 void report_json(const struct conformity *c, struct buf *out)
 {
     buf_append_str(out, "{");
@@ -181,6 +202,8 @@ void report_json(const struct conformity *c, struct buf *out)
     put_decimal(out, "tce", c->tce);
     buf_append_str(out, ", ");
     put_decimal(out, "meteredTce", c->metered_tce);
+    buf_append_str(out, ", ");
+    put_decimal(out, "ownTypeTce", c->own_tce);
     buf_append_str(out, ",\n ");
     put_rules(out, c);
     buf_append_str(out, ",\n ");
@@ -189,6 +212,8 @@ void report_json(const struct conformity *c, struct buf *out)
     put_spoiled(out, c);
     buf_append_str(out, ",\n ");
     put_outages(out, c);
+    buf_append_str(out, ",\n ");
+    put_energies(out, c);
     buf_append_str(out, ",\n ");
     put_days(out, c);
     buf_append_str(out, "}\n");

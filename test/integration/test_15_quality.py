@@ -251,8 +251,24 @@ class Conformity(StackCase):
         self.assertEqual(self.red(self.report(self.LAST + 1)), ['metered'])
         self.upload(device, self.coal(10, '0.01'))
         self.report(self.LAST + 1, passed=True)
+        self.typed_in_by_hand(device)
         self.province.ctl('pki', 'revoke', self.code_of)
         self.assertEqual(self.red(self.report(self.LAST + 1)), ['certificate'])
+
+    def typed_in_by_hand(self, device):
+        """Four of eighteen days of a metered item are replaced by hand: 22 %; the readings say so, the configuration does not."""
+        for i in range(4, 8):
+            self.upload(device, readings(POWER, self.day(i), ['101'] * 96, inputType=5))
+        answer = self.report(self.LAST + 1)
+        self.assertEqual(self.red(answer), ['metered'])
+        power = {e['inputType']: (e['metered'], e['tce'], e['ownTypeTce']) for e in answer['energies'] if e['dataCode'] == POWER}
+        self.assertEqual(power[5], (False, 4.766552, 4.766552))  # 4 days of 9,696 kWh: 1.191638 tce each
+        self.assertEqual((power[4][0], power[4][2]), (True, 0))
+        words = next(rule for rule in answer['rules'] if rule['key'] == 'metered')['reason']
+        self.assertIn('4.766552 tce 按读数自带的 inputType', words)
+        for i in range(4, 8):
+            self.upload(device, readings(POWER, self.day(i), ['100'] * 96))
+        self.report(self.LAST + 1, passed=True)
 
     def test_an_enterprise_without_anything_is_told_what_is_missing(self):
         code = self.stack.enterprise(156, certificate=False)

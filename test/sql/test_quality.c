@@ -504,6 +504,83 @@ START_TEST(energy_is_taken_once_by_consumption_and_what_is_typed_in_is_not_meter
 }
 END_TEST
 
+/* One line an energy and input type: code's usage or class, type, metered, tce, of it by the readings' own type. */
+static const char *energies(struct bench *b, const struct conformity *c)
+{
+    const char *all = "";
+    for (size_t i = 0; i < c->energy_count; i++) {
+        const struct conformity_energy *e = &c->energies[i];
+        char tce[DECIMAL_TEXT], own[DECIMAL_TEXT];
+        all = arena_printf(b->arena, "%s%s %d %s %s %s;", all, e->data_code + 8, e->input_type,
+                           e->metered ? "metered" : "typed", decimal_format(e->tce, tce),
+                           decimal_format(e->own_tce, own));
+    }
+    return all;
+}
+
+/* 5 is by hand, 7 other; 4 a meter. */
+START_TEST(a_reading_s_own_input_type_decides_before_the_configured_one)
+{
+    struct bench b = one_item();
+    OK(db_exec(b.db, ENERGY_ITEMS));
+    OK(db_exec(b.db,
+               "UPDATE reading_frame SET flag = '{0, 1280, 0, 0}' WHERE ts IN ('2026-03-02', '2026-03-03', "
+               "'2026-03-04');"
+               "UPDATE reading_frame SET flag = '{0, 1825, 0, 0}' WHERE ts = '2026-03-05';" /* and suspect, late, bad */
+               "UPDATE reading_frame SET flag = '{0, 1024, 0, 0}' WHERE ts = '2026-03-06';" /* configured since */
+               "UPDATE reported_frame SET flag = '{0, 0, 0, 0, 1024}' WHERE stat_type = 2;"
+               "UPDATE reported_frame SET flag = '{0, 0, 0, 0, 0, 0, 1792}' WHERE stat_type = 1"));
+    roll_up(b.db, 1);
+    struct conformity c = facts(&b, "2026-03-02 00:00:00", "2026-03-12 00:00:00");
+    ck_assert_str_eq(energies(&b, &c), "01010010 4 metered 7.143 7.143;01150010 7 typed 1.215 1.215;"
+                                       "02330060 4 metered 7.374 1.229;02330060 5 typed 3.687 3.687;");
+    ck_assert(c.tce == 19419000 && c.metered_tce == 14517000 && c.own_tce == 13274000);
+    close_bench(&b);
+}
+END_TEST
+
+/* 1 kWh is 0.0001229 tce: parts of a day that no six decimals hold. */
+START_TEST(the_parts_of_a_day_add_up_to_it)
+{
+    struct bench b = one_item();
+    OK(db_exec(b.db,
+               "UPDATE collect_item SET unit = 'kWh';"
+               "INSERT INTO reading_frame (unit_id, page, ts, value, flag) SELECT 1, 0, '2026-03-02'::timestamptz + "
+               "h * interval '1 hour', '{4600}', ARRAY[CASE h % 3 WHEN 0 THEN 0 WHEN 1 THEN 1280 ELSE 1792 "
+               "END]::smallint[] FROM generate_series(0, 23) h"));
+    roll_up(b.db, 1);
+    struct conformity c = facts(&b, "2026-03-02 00:00:00", "2026-03-03 00:00:00");
+    ck_assert_str_eq(energies(&b, &c), "02330010 4 metered 0.000005 0;02330010 5 typed 0.000005 0.000005;"
+                                       "02330010 7 typed 0.000004 0.000004;");
+    ck_assert(c.tce == 14 && c.metered_tce == 5);
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(a_register_s_difference_is_metered_as_the_reading_it_is_credited_to)
+{
+    struct bench b = one_item();
+    OK(db_exec(b.db, "UPDATE collect_item SET unit = 'kWh', aggregation = 2, period = 3600 WHERE unit_id = 1;"
+                     "INSERT INTO reading_frame (unit_id, page, ts, value, flag) VALUES"
+                     " (1, 0, '2026-02-27 23:00', '{100000000000}', '{1280}'), (1, 0, '2026-03-02 01:00', "
+                     "'{110000000000}', NULL),"
+                     " (1, 0, '2026-03-02 02:00', '{150000000000}', '{1280}'), (1, 0, '2026-03-03 02:00', "
+                     "'{160000000000}', '{0}'),"
+                     " (1, 0, '2026-03-03 03:00', '{180000000000}', '{1280}')"));
+    roll_up(b.db, 1);
+    struct conformity c = facts(&b, "2026-03-02 00:00:00", "2026-03-04 00:00:00");
+    ck_assert_str_eq(energies(&b, &c), "02330010 4 metered 2.458 0;02330010 5 typed 7.374 7.374;");
+    OK(db_exec(b.db, "INSERT INTO setting (key, value) VALUES ('raw_from', '2026-03-03 00:00:00+08');"
+                     "INSERT INTO register_base VALUES (1, 0, '2026-03-02 02:00', 150000000000);"
+                     "DELETE FROM reading_frame WHERE ts < '2026-03-03'"));
+    c = facts(&b, "2026-03-02 00:00:00", "2026-03-04 00:00:00");
+    ck_assert_str_eq(energies(&b, &c), "02330010 4 metered 7.374 0;02330010 5 typed 2.458 2.458;");
+    conformity_judge(&c);
+    ck_assert_ptr_nonnull(strstr(c.results[RULE_METERED].reason_en, "configured before 2026-03-03"));
+    close_bench(&b);
+}
+END_TEST
+
 START_TEST(an_outage_lies_between_hours_that_came_in_time)
 {
     struct bench b = one_item();
@@ -622,6 +699,8 @@ DBTEST_MAIN("quality", before, a_day_with_every_reading_in_time_is_complete,
             a_question_without_enterprise_finds_those_of_the_region_in_order,
             the_figures_of_every_day_equal_a_count_over_its_readings, the_items_of_a_day_add_up_to_the_day,
             energy_is_taken_once_by_consumption_and_what_is_typed_in_is_not_metered,
+            a_reading_s_own_input_type_decides_before_the_configured_one, the_parts_of_a_day_add_up_to_it,
+            a_register_s_difference_is_metered_as_the_reading_it_is_credited_to,
             an_outage_lies_between_hours_that_came_in_time, the_last_hour_of_an_outage_does_not_prove_the_rest,
             an_enterprise_without_hourly_items_proves_make_up_by_days,
             a_certificate_counts_while_it_is_bound_unrevoked_and_unexpired,

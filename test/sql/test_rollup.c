@@ -109,6 +109,59 @@ START_TEST(a_difference_across_more_withdrawn_days_than_are_probed_is_not_lost)
 }
 END_TEST
 
+/* Days of slot 1 that item_values, item_total and the rollup do not agree on. */
+#define DISAGREEING                                                                                                    \
+    "SELECT count(*) FROM (SELECT d.ts, d.total[2]::numeric AS total, d.nd[2] AS number FROM rollup_day d "            \
+    "WHERE d.unit_id = 1) d FULL JOIN (SELECT date_trunc('day', v.ts) AS ts, sum(v.value) AS total, "                  \
+    "count(v.value) AS number FROM item_values(1, 1, '2024-02-01', '2024-05-01') v GROUP BY 1) v USING (ts), "         \
+    "LATERAL item_total(1, 1, ts, ts + interval '1 day', NULL, 0) t, "                                                 \
+    "LATERAL item_total(1, 1, ts, ts + interval '1 day', ARRAY[ts + interval '5 hours'], 1) k "                        \
+    "WHERE (d.total, d.number) IS DISTINCT FROM (v.total, v.number) OR coalesce(d.total, 0) <> coalesce(t.total, 0) "  \
+    "OR d.number IS DISTINCT FROM t.number OR t.total IS DISTINCT FROM k.total OR t.number IS DISTINCT FROM k.number"
+
+/* A register of 24 hours a day for fifty days, by chance: gaps of hours and days, resets, rollovers, invalid readings,
+ * meters replaced; and then what is marked but not rolled up yet. */
+START_TEST(readings_asked_in_sql_add_up_to_what_is_rolled_up)
+{
+    struct db *db = open_db();
+    struct registry *registry;
+    bool left = true;
+    OK(db_exec(db,
+               "SELECT setseed(0.42);"
+               "UPDATE collect_item SET counter_max = 1000000000 WHERE unit_id = 1 AND slot = 1;"
+               "INSERT INTO reading_frame (unit_id, page, ts, value, flag) SELECT 1, 0, timestamptz '2024-03-02' + h * "
+               "interval '1 hour', ARRAY[NULL, CASE WHEN random() < 0.1 THEN NULL WHEN random() < 0.1 THEN "
+               "(random() * 1000000000)::bigint ELSE (h * 7000000::bigint) % 1000000000 END], ARRAY[0, (random() < "
+               "0.1)::integer]::smallint[] FROM generate_series(0, 1200) h WHERE h % 240 > 60;"
+               "INSERT INTO meter_replacement (unit_id, slot, at, final_old, first_new) SELECT 1, 1, timestamptz "
+               "'2024-03-01' + random() * interval '50 days', random() * 1000000000, random() * 1000000000 FROM "
+               "generate_series(1, 25);"
+               "INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, ts FROM reading_frame"));
+    OK(registry_open(db, &registry));
+    OK(rollup_slice(db, registry, 1, 4000, &left));
+    ck_assert_int_gt(NUMBER(db, "SELECT count(*) FROM rollup_day WHERE n[2] > 0"), 25);
+    ck_assert_int_eq(NUMBER(db, DISAGREEING), 0);
+    /* a month, and what it will be when the marks are worked off, or when a transaction has marked its hours */
+    OK(db_exec(db, "UPDATE reading_frame SET value = ARRAY[NULL, 5000000] WHERE ts IN (SELECT max(ts) FROM "
+                   "reading_frame WHERE ts < '2024-04-01' UNION SELECT '2024-03-15 01:00')"));
+    ck_assert_int_eq(NUMBER(db, "SELECT (t.total IS NULL AND t.looked > 1)::integer FROM item_total(1, 1, "
+                                "'2024-04-01', '2024-05-01', (SELECT array_agg(ts) FROM reading_frame), 1) t"),
+                     1);
+    int64_t month = NUMBER(db, "SELECT total FROM item_total(1, 1, '2024-04-01', '2024-05-01', (SELECT "
+                               "ARRAY[max(ts)] FROM reading_frame WHERE ts < '2024-04-01'), 40)");
+    OK(db_exec(db, "INSERT INTO rollup_mark (unit_id, hour) SELECT 1, max(ts) FROM reading_frame WHERE ts < "
+                   "'2024-04-01' UNION SELECT 1, '2024-03-15 01:00'"));
+    ck_assert_int_eq(NUMBER(db, "SELECT total FROM item_total(1, 1, '2024-04-01', '2024-05-01', NULL, 40)"), month);
+    int64_t march = NUMBER(db, "SELECT total FROM item_total(1, 1, '2024-03-01', '2024-04-01', NULL, 40)");
+    OK(rollup_slice(db, registry, 1, 4000, &left));
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_month WHERE ts = '2024-04-01'"), month);
+    ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_month WHERE ts = '2024-03-01'"), march);
+    ck_assert_int_eq(NUMBER(db, DISAGREEING), 0);
+    registry_close(&registry);
+    db_close(&db);
+}
+END_TEST
+
 /* Slot 1 is a register by the hour. The old meter ends at 130 at 04:30; the new one begins at 7: 04:00 is its first. */
 START_TEST(what_was_used_across_a_replaced_meter_is_each_meters_part)
 {
@@ -209,4 +262,5 @@ DBTEST_MAIN("rollup", before, a_backlog_of_one_enterprise_does_not_keep_others_f
             a_difference_across_more_withdrawn_days_than_are_probed_is_not_lost,
             what_was_used_across_a_replaced_meter_is_each_meters_part,
             frozen_rows_keep_their_values_when_the_aggregation_changes,
-            the_reading_after_more_withdrawn_days_than_are_probed_is_found)
+            the_reading_after_more_withdrawn_days_than_are_probed_is_found,
+            readings_asked_in_sql_add_up_to_what_is_rolled_up)

@@ -232,6 +232,15 @@ START_TEST(four_fifths_of_the_energy_must_be_metered)
     c.metered_tce--;
     expect_only(&c, RULE_METERED);
     expect_words(&c, RULE_METERED, "计量 79.999999 tce，合计 100 tce", "79.999999 tce metered of 100 tce");
+    expect_words(&c, RULE_METERED, "均按采集配置的 inputType", "all by the configured inputType");
+    c.own_tce = 3 * DECIMAL_SCALE;
+    conformity_judge(&c);
+    expect_words(&c, RULE_METERED, "其中 3 tce 按读数自带的 inputType，其余按采集配置",
+                 "3 tce of it by the readings' own inputType, the rest as configured");
+    c.raw_from = c.from + DAY_US;
+    conformity_judge(&c);
+    expect_words(&c, RULE_METERED, "2026-03-02 之前的读数已过期，按采集配置",
+                 "all as configured before 2026-03-02, whose readings have expired");
     c.tce = c.metered_tce = 0;
     expect_only(&c, RULE_METERED);
 }
@@ -285,7 +294,13 @@ START_TEST(no_name_of_an_item_an_energy_or_a_device_becomes_markup)
     c.device_serial = "<u>\"&'";
     *ARENA_PUSH(arena, c.items, c.item_count, c.item_cap) = (struct conformity_item){&item, c.window};
     *ARENA_PUSH(arena, c.energies, c.energy_count, c.energy_cap) =
-        (struct conformity_energy){"0000000002330010", "<s>名", "<em>电力", 4, true, 80 * DECIMAL_SCALE};
+        (struct conformity_energy){.data_code = "0000000002330010",
+                                   .name = "<s>名",
+                                   .energy = "<em>电力",
+                                   .input_type = 4,
+                                   .metered = true,
+                                   .tce = 80 * DECIMAL_SCALE,
+                                   .own_tce = 2 * DECIMAL_SCALE};
     conformity_judge(&c);
     report_html(&c, "<q>平台", &html);
     static const char *const MARKUP[] = {"<i>", "<u>", "<s>", "<em>", "<q>"};
