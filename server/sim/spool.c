@@ -537,11 +537,12 @@ RESULT spool_done(struct spool *spool, int code)
 
 /* ---------------------------------------------------------------- state beside the journal */
 
-RESULT spool_save_state(struct spool *spool, const struct buf *text)
+/* Small files beside the journal are replaced whole: what stands in them is what was before, or what is now. */
+static RESULT save_file(struct spool *spool, const char *name, const char *fresh, const struct buf *text)
 {
-    struct spool file = {.dir = spool->dir, .fd = open_in(spool, "device.new", O_RDWR | O_CREAT | O_TRUNC)};
+    struct spool file = {.dir = spool->dir, .fd = open_in(spool, fresh, O_RDWR | O_CREAT | O_TRUNC)};
     if (file.fd < 0) {
-        return disk_error(spool, "device.new");
+        return disk_error(spool, fresh);
     }
     struct result r = append_bytes(&file, text);
     if (result_ok(r)) {
@@ -549,20 +550,40 @@ RESULT spool_save_state(struct spool *spool, const struct buf *text)
     }
     close(file.fd);
     TRY(r);
-    return rename_in(spool, "device.new", "device") ? sync_dir(spool) : disk_error(spool, "rename");
+    return rename_in(spool, fresh, name) ? sync_dir(spool) : disk_error(spool, "rename");
 }
 
-RESULT spool_load_state(struct spool *spool, struct buf *text)
+static RESULT load_file(struct spool *spool, const char *name, struct buf *text)
 {
     char block[4096];
-    int fd = open_in(spool, "device", O_RDONLY);
+    int fd = open_in(spool, name, O_RDONLY);
     if (fd < 0) {
-        return errno == ENOENT ? RESULT_OK : disk_error(spool, "device");
+        return errno == ENOENT ? RESULT_OK : disk_error(spool, name);
     }
     ssize_t n;
     while ((n = read(fd, block, sizeof block)) > 0) {
         buf_append(text, block, (size_t)n);
     }
     close(fd);
-    return n == 0 ? RESULT_OK : disk_error(spool, "device");
+    return n == 0 ? RESULT_OK : disk_error(spool, name);
+}
+
+RESULT spool_save_state(struct spool *spool, const struct buf *text)
+{
+    return save_file(spool, "device", "device.new", text);
+}
+
+RESULT spool_load_state(struct spool *spool, struct buf *text)
+{
+    return load_file(spool, "device", text);
+}
+
+RESULT spool_save_base_data(struct spool *spool, const struct buf *text)
+{
+    return save_file(spool, "base-data", "base-data.new", text);
+}
+
+RESULT spool_load_base_data(struct spool *spool, struct buf *text)
+{
+    return load_file(spool, "base-data", text);
 }

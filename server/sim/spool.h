@@ -57,5 +57,8 @@ void spool_new_id(struct spool *spool, char id[65]);
 /* Small state beside the journal ("device"): key=value lines, replaced whole, readable by the owner alone. */
 RESULT spool_save_state(struct spool *spool, const struct buf *text);
 RESULT spool_load_state(struct spool *spool, struct buf *text); /* empty when there is none */
+/* The lists of the platform beside it ("base-data"), likewise. */
+RESULT spool_save_base_data(struct spool *spool, const struct buf *text);
+RESULT spool_load_base_data(struct spool *spool, struct buf *text);
 
 #endif

@@ -94,6 +94,10 @@ void sim_stats_text(const struct sim_stats *stats, const char *enterprise, struc
     if (stats->dropped) {
         buf_printf(out, "  按 --drop-head 放弃的读数 / readings given up: %" PRId64 "\n", stats->dropped);
     }
+    if (stats->base_entries) {
+        buf_printf(out, "  基础信息 / base data: dicVersion %s, %" PRId64 " 条 entries\n", stats->dic_version,
+                   stats->base_entries);
+    }
     if (stats->skipped_slots && !stats->uploads) {
         buf_printf(out,
                    "  没有新数据：%" PRId64 "个时刻此前已读过 / nothing new: %" PRId64
@@ -138,6 +142,7 @@ static void json_counts(const struct sim_stats *stats, struct buf *out)
         {"skippedSlots", stats->skipped_slots},
         {"droppedReadings", stats->dropped},
         {"commands", stats->commands},
+        {"baseDataEntries", stats->base_entries},
         {"spoolMessages", stats->spool_messages},
         {"spoolReadings", stats->spool_readings},
         {"lastCode", stats->last_code},
@@ -153,6 +158,8 @@ void sim_stats_json(const struct sim_stats *stats, const char *enterprise, const
     buf_append_json(out, enterprise);
     buf_append_str(out, ",\"deviceId\":");
     buf_append_json(out, device_id);
+    buf_append_str(out, ",\"dicVersion\":");
+    buf_append_json(out, stats->dic_version);
     json_counts(stats, out);
     buf_printf(out, ",\"seconds\":%.3f,\"readingsPerSecond\":%.1f,\"complete\":%s", sim_stats_seconds(stats),
                rate(stats), stats->complete ? "true" : "false");

@@ -21,6 +21,8 @@ struct sim_stats {
     int64_t left;          /* readings the source still holds, about; -1: not known */
     int64_t dropped;       /* readings of a message that was given up by --drop-head */
     int64_t commands;      /* of the platform, obeyed or answered FAILED */
+    char dic_version[40];  /* of the base data that uploads name */
+    int64_t base_entries;  /* of the lists kept beside the spool; 0: none were downloaded */
     int64_t skipped_slots; /* read by earlier runs: the spool says so */
     int refused_code;      /* with refused_text: why the platform ended the run; 0: something here did */
     char *refused_text;

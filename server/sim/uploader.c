@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "payload/datacode.h"
 #include "payload/finding.h"
+#include "sim/base_data.h"
 #include "sim/device_state.h"
 #include "sim/message.h"
 #include "sim/progress.h"
@@ -26,7 +28,7 @@
 #define DISK_RETRY_S 1
 #define COMMANDS_MAX 16 /* of one Heartbeat; the platform gives the others again */
 
-enum state { REGISTER, CONFIGURE, DELIVER };
+enum state { REGISTER, RELOAD, CONFIGURE, DELIVER };
 
 struct uploader {
     const struct sim_options *options;
@@ -34,6 +36,7 @@ struct uploader {
     struct spool *spool;
     struct soap_client *client;
     struct device_state device;
+    struct base_data_head base_data; /* what lies beside the spool; no entries: nothing */
     struct sim_form form;
     struct sim_stats stats;
     struct progress progress;
@@ -52,6 +55,8 @@ struct uploader {
     int64_t
         upload_period; /* seconds, by SET_PERIOD: a message leaves after so long though it is not full; 0: when full */
     int64_t next_beat;
+    const char **cells; /* of a slot of which only some items are wanted; NULL: all are */
+    bool *wanted;       /* by item */
     /* time */
     int64_t begin_ns, begin_ts;      /* the slot begin_ts falls due at begin_ns */
     int64_t next_try, failing_since; /* failing_since: of the first failure after a success; 0: none */
@@ -119,6 +124,16 @@ static int64_t due_at(const struct uploader *u, int64_t ts)
     return u->begin_ns + (int64_t)((double)(ts - u->begin_ts) * 1000.0 / u->options->speed);
 }
 
+/* The slot without the cells of items that are not wanted. */
+static struct sim_slot reduced(struct uploader *u, const struct sim_slot *slot)
+{
+    size_t count = sim_source_items(u->source)->count;
+    for (size_t i = 0; i < count; i++) {
+        u->cells[i] = u->wanted[i] ? slot->cell[i] : "";
+    }
+    return (struct sim_slot){slot->ts, u->cells};
+}
+
 static RESULT add_slot(struct uploader *u)
 {
     struct sim_slot slot;
@@ -126,6 +141,7 @@ static RESULT add_slot(struct uploader *u)
     if (!sim_source_next(u->source, &slot)) {
         return RESULT_OK;
     }
+    slot = u->cells ? reduced(u, &slot) : slot;
     if (!u->building) {
         buf_clear(&u->xml);
         sim_data_begin(&u->xml, &u->form, clock_now());
@@ -249,6 +265,24 @@ static void use_device(struct uploader *u)
 {
     u->form.device_id = u->device.device_id;
     u->form.key_len = device_state_key(&u->device, u->form.key);
+    snprintf(u->stats.dic_version, sizeof u->stats.dic_version, "%s", u->device.dic_version);
+    u->stats.base_entries = u->base_data.entries;
+}
+
+static RESULT save_device(struct uploader *u)
+{
+    struct buf text = BUF_INIT;
+    device_state_write(&u->device, &text);
+    struct result r = spool_save_state(u->spool, &text);
+    secret_wipe(text.data, text.len);
+    buf_free(&text);
+    return r;
+}
+
+/* Once downloaded, the lists are kept at the platform's version. */
+static bool holds_old_base_data(const struct uploader *u)
+{
+    return u->base_data.entries && strcmp(u->base_data.dic_version, u->device.dic_version) != 0;
 }
 
 static void copy_text(char *to, size_t size, const char *from)
@@ -292,14 +326,45 @@ static RESULT step_register(struct uploader *u, enum sim_exit *exit)
     copy_text(u->device.dic_version, sizeof u->device.dic_version, answer.dic_version);
     copy_text(u->device.secret_key, sizeof u->device.secret_key, answer.secret_key);
     use_device(u);
+    TRY(save_device(u));
+    u->state = holds_old_base_data(u) ? RELOAD : CONFIGURE;
+    spool_new_id(u->spool, u->config_id);
+    return RESULT_OK;
+}
+
+/* The lists first, then the version that says they are here: a crash between costs another download. */
+static RESULT keep_base_data(struct uploader *u, const struct client_base_data_answer *answer)
+{
+    struct base_data_head head;
     struct buf text = BUF_INIT;
-    device_state_write(&u->device, &text);
-    r = spool_save_state(u->spool, &text);
-    secret_wipe(text.data, text.len);
+    base_data_write(answer, &text, &head);
+    struct result r = spool_save_base_data(u->spool, &text);
     buf_free(&text);
     TRY(r);
-    u->state = CONFIGURE;
-    spool_new_id(u->spool, u->config_id);
+    u->base_data = head;
+    progress_note(&u->progress, "基础信息 / base data: dicVersion %s → %s, %zu 张表 tables, %" PRId64 " 条 entries",
+                  u->device.dic_version, head.dic_version, answer->table_count, head.entries);
+    copy_text(u->device.dic_version, sizeof u->device.dic_version, head.dic_version);
+    use_device(u);
+    return save_device(u);
+}
+
+/* *done: the lists are here. Otherwise the answer was judged by settled(), or gave no version. */
+static RESULT download_base_data(struct uploader *u, bool *answered, bool *done, enum sim_exit *exit)
+{
+    struct client_base_data_answer answer = {0};
+    struct result r = soap_client_download_base_data(u->client, u->device.device_id, &answer);
+    *answered = settled(u, r, &answer.common, exit);
+    *done = *answered && answer.dic_version[0] && answer.table_count;
+    return *done ? keep_base_data(u, &answer) : RESULT_OK;
+}
+
+/* An answer without lists is worth nothing, but no reason to keep the readings back. */
+static RESULT step_reload(struct uploader *u, enum sim_exit *exit)
+{
+    bool answered, done;
+    TRY(download_base_data(u, &answered, &done, exit));
+    u->state = answered ? CONFIGURE : RELOAD;
     return RESULT_OK;
 }
 
@@ -364,61 +429,129 @@ static RESULT step_deliver(struct uploader *u, enum sim_exit *exit)
 
 struct command { /* the texts of an answer end with the next call */
     char id[40], kind[24], from[24], to[24], value[24];
+    bool *wanted; /* by item, where the command names data codes; NULL: all are meant */
 };
 
-/* Slots of [from, to) that were read before are read again, into messages of their own. */
-static RESULT upload_again(struct uploader *u, const struct command *c, char *detail, size_t size, bool *done)
+/* What became of a command; PUT_OFF: not reported, so the platform gives it again. */
+enum outcome { DONE, FAILED, PUT_OFF };
+
+static bool *wanted_items(const struct sim_items *items, const struct client_command *c)
 {
-    int64_t from, to, ts;
-    *done = caltime_parse(c->from, strlen(c->from), &from) && caltime_parse(c->to, strlen(c->to), &to);
-    if (!*done) {
-        snprintf(detail, size, "起止不是时间 / from, to: not times");
-        return RESULT_OK;
+    bool *wanted = mem_array(items->count + 1, sizeof *wanted);
+    for (size_t k = 0; k < c->code_count; k++) {
+        char code[DATACODE_LEN + 1];
+        bool good = datacode_parse(c->data_codes[k], strlen(c->data_codes[k]), code);
+        for (size_t i = 0; good && i < items->count; i++) {
+            wanted[i] = wanted[i] || strcmp(items->at[i].data_code, code) == 0;
+        }
     }
-    TRY(flush_message(u));
-    size_t slots = 0;
+    return wanted;
+}
+
+static size_t count_wanted(const struct uploader *u, const struct command *c)
+{
+    size_t n = 0, count = sim_source_items(u->source)->count;
+    for (size_t i = 0; i < count; i++) {
+        n += !c->wanted || c->wanted[i];
+    }
+    return n;
+}
+
+static RESULT read_again(struct uploader *u, int64_t from, int64_t to, size_t *slots)
+{
+    int64_t ts;
     struct result r = RESULT_OK;
     sim_source_rewind(u->source);
     sim_source_skip(u->source, from - 1);
-    while (result_ok(r) && sim_source_peek(u->source, &ts) && ts < to && ts <= u->read_to) {
+    for (*slots = 0; result_ok(r) && sim_source_peek(u->source, &ts) && ts < to && ts <= u->read_to; (*slots)++) {
         r = add_slot(u);
-        slots++;
     }
     r = result_ok(r) ? flush_message(u) : r;
     sim_source_rewind(u->source);
     sim_source_skip(u->source, u->read_to);
-    snprintf(detail, size, "%zu slots", slots);
     return r;
 }
 
-static void set_period(struct uploader *u, const struct command *c, char *detail, size_t size, bool *done)
+/* Slots of [from, to) that were read before are read again, into messages of their own. */
+static RESULT upload_again(struct uploader *u, const struct command *c, char *detail, size_t size,
+                           enum outcome *outcome)
+{
+    int64_t from, to;
+    size_t slots = 0, items = count_wanted(u, c);
+    *outcome = FAILED;
+    if (!caltime_parse(c->from, strlen(c->from), &from) || !caltime_parse(c->to, strlen(c->to), &to)) {
+        snprintf(detail, size, "起止不是时间 / from, to: not times");
+        return RESULT_OK;
+    }
+    if (!items) {
+        snprintf(detail, size, "没有这些采集项 / none of these items here");
+        return RESULT_OK;
+    }
+    TRY(flush_message(u));
+    u->wanted = c->wanted;
+    u->cells = c->wanted ? mem_array(sim_source_items(u->source)->count, sizeof *u->cells) : NULL;
+    struct result r = read_again(u, from, to, &slots);
+    mem_free(u->cells);
+    u->cells = NULL;
+    u->wanted = NULL;
+    *outcome = DONE;
+    snprintf(detail, size, "%zu 个时刻 slots, %zu 项 items", slots, items);
+    return r;
+}
+
+static enum outcome set_period(struct uploader *u, const struct command *c, char *detail, size_t size)
 {
     char *end;
     long seconds = strtol(c->value, &end, 10);
-    *done = *c->value && !*end && seconds >= 60 && seconds <= 86400;
-    if (*done) {
-        u->upload_period = seconds;
-    } else {
+    if (!*c->value || *end || seconds < 60 || seconds > 86400) {
         snprintf(detail, size, "周期须为60至86400秒 / 60 to 86400 seconds");
+        return FAILED;
     }
+    u->upload_period = seconds;
+    return DONE;
 }
 
-static RESULT obey(struct uploader *u, const struct command *c, char *detail, size_t size, bool *done)
+/* The configuration follows: it is checked against these lists. */
+static RESULT reload_base_data(struct uploader *u, char *detail, size_t size, enum outcome *outcome,
+                               enum sim_exit *exit)
 {
-    *done = true;
+    bool answered, done;
+    *outcome = PUT_OFF;
+    TRY(download_base_data(u, &answered, &done, exit));
+    if (!answered) {
+        return RESULT_OK;
+    }
+    *outcome = done ? DONE : FAILED;
+    if (done) {
+        snprintf(detail, size, "dicVersion %s, %" PRId64 " 条 entries", u->base_data.dic_version, u->base_data.entries);
+        u->state = CONFIGURE;
+        spool_new_id(u->spool, u->config_id);
+    } else {
+        snprintf(detail, size, "答复中没有基础信息 / no base data in the answer");
+    }
+    return RESULT_OK;
+}
+
+static RESULT obey(struct uploader *u, const struct command *c, char *detail, size_t size, enum outcome *outcome,
+                   enum sim_exit *exit)
+{
+    *outcome = DONE;
     snprintf(detail, size, "nhjc-sim");
     if (strcmp(c->kind, "REUPLOAD") == 0) {
-        return upload_again(u, c, detail, size, done);
+        return upload_again(u, c, detail, size, outcome);
     }
     if (strcmp(c->kind, "COLLECT_NOW") == 0) {
         return flush_message(u);
     }
+    if (strcmp(c->kind, "RELOAD_BASE_DATA") == 0) {
+        return reload_base_data(u, detail, size, outcome, exit);
+    }
     if (strcmp(c->kind, "SET_PERIOD") == 0) {
-        set_period(u, c, detail, size, done);
-    } else if (strcmp(c->kind, "REREGISTER") == 0 || strcmp(c->kind, "RELOAD_BASE_DATA") == 0) {
-        u->state = REGISTER; /* which gives the versions anew; of the lists themselves the simulator uses none */
+        *outcome = set_period(u, c, detail, size);
+    } else if (strcmp(c->kind, "REREGISTER") == 0) {
+        u->state = REGISTER;
     } else {
-        *done = false;
+        *outcome = FAILED;
         snprintf(detail, size, "未知命令 / not known to nhjc-sim");
     }
     return RESULT_OK;
@@ -428,13 +561,18 @@ static RESULT obey_all(struct uploader *u, const struct command *commands, size_
 {
     for (size_t i = 0; i < count; i++) {
         const struct command *c = &commands[i];
-        char detail[64];
-        bool done;
+        char detail[96];
+        enum outcome outcome;
         struct client_common answer = {0};
-        TRY(obey(u, c, detail, sizeof detail, &done));
-        progress_note(&u->progress, "平台命令 / command %s: %s, %s", c->kind, done ? "DONE" : "FAILED", detail);
-        if (!settled(u, soap_client_report_command(u->client, u->device.device_id, c->id, done, detail, &answer),
-                     &answer, exit)) {
+        TRY(obey(u, c, detail, sizeof detail, &outcome, exit));
+        if (outcome == PUT_OFF) {
+            return RESULT_OK;
+        }
+        progress_note(&u->progress, "平台命令 / command %s: %s, %s", c->kind, outcome == DONE ? "DONE" : "FAILED",
+                      detail);
+        if (!settled(
+                u, soap_client_report_command(u->client, u->device.device_id, c->id, outcome == DONE, detail, &answer),
+                &answer, exit)) {
             return RESULT_OK; /* the platform gives it again */
         }
         u->stats.commands++;
@@ -446,7 +584,7 @@ static RESULT step_heartbeat(struct uploader *u, enum sim_exit *exit)
 {
     char now[CALTIME_TEXT];
     struct client_heartbeat_answer answer = {0};
-    struct command commands[COMMANDS_MAX];
+    struct command commands[COMMANDS_MAX] = {0};
     u->next_beat = clock_monotonic() + u->options->heartbeat * NS;
     struct result r = soap_client_heartbeat(u->client, u->device.device_id, caltime_format(clock_now(), now),
                                             spool_pending_readings(u->spool), &answer);
@@ -458,8 +596,13 @@ static RESULT step_heartbeat(struct uploader *u, enum sim_exit *exit)
         copy_text(commands[i].from, sizeof commands[i].from, c->from);
         copy_text(commands[i].to, sizeof commands[i].to, c->to);
         copy_text(commands[i].value, sizeof commands[i].value, c->value);
+        commands[i].wanted = c->code_count ? wanted_items(sim_source_items(u->source), c) : NULL;
     }
-    return settled(u, r, &answer.common, exit) ? obey_all(u, commands, count, exit) : RESULT_OK;
+    r = settled(u, r, &answer.common, exit) ? obey_all(u, commands, count, exit) : RESULT_OK;
+    for (size_t i = 0; i < count; i++) {
+        mem_free(commands[i].wanted);
+    }
+    return r;
 }
 
 static bool beat_due(const struct uploader *u)
@@ -472,6 +615,8 @@ static RESULT step(struct uploader *u, enum sim_exit *exit)
     switch (u->state) {
     case REGISTER:
         return step_register(u, exit);
+    case RELOAD:
+        return step_reload(u, exit);
     case CONFIGURE:
         return step_configure(u, exit);
     case DELIVER:
@@ -574,7 +719,12 @@ static RESULT open_spool(struct uploader *u)
             "缓存日志末尾残缺，已截去 / the journal ended in a torn record: %zu bytes, never sent, were cut off", cut);
     }
     struct buf text = BUF_INIT;
-    r = spool_load_state(u->spool, &text);
+    r = spool_load_base_data(u->spool, &text);
+    if (result_ok(r) && text.len && !base_data_read(&text, &u->base_data)) {
+        u->base_data = (struct base_data_head){.dic_version = "?", .entries = 1}; /* damaged: loaded again */
+    }
+    buf_clear(&text);
+    r = result_ok(r) ? spool_load_state(u->spool, &text) : r;
     if (result_ok(r) && device_state_read(&text, &u->device)) {
         use_device(u);
     }

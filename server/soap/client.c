@@ -259,6 +259,48 @@ RESULT soap_client_check_version(struct soap_client *c, const char *device_id, s
     return RESULT_OK;
 }
 
+static void base_entry(const struct access__BaseDataEntry *from, struct client_base_entry *to)
+{
+    *to = (struct client_base_entry){.code = text_out(from->code),
+                                     .name = text_out(from->name),
+                                     .parent_code = from->parentCode,
+                                     .unit = from->unit,
+                                     .coal_factor = from->coalFactor,
+                                     .coal_factor_min = from->coalFactorMin,
+                                     .coal_factor_max = from->coalFactorMax,
+                                     .industry_code = from->industryCode,
+                                     .remark = from->remark,
+                                     .precision = from->precision ? *from->precision : -1};
+}
+
+static struct client_base_table *base_tables(struct arena *a, const struct access__BaseDataTable *from, int count)
+{
+    struct client_base_table *to = arena_array(a, (size_t)count + 1, sizeof *to);
+    for (int i = 0; i < count; i++) {
+        size_t n = (size_t)from[i].__sizeentry;
+        to[i] = (struct client_base_table){
+            .name = text_out(from[i].name), .entries = arena_array(a, n + 1, sizeof *to[i].entries), .count = n};
+        for (size_t k = 0; k < n; k++)
+            base_entry(&from[i].entry[k], &to[i].entries[k]);
+    }
+    return to;
+}
+
+RESULT soap_client_download_base_data(struct soap_client *c, const char *device_id,
+                                      struct client_base_data_answer *answer)
+{
+    struct _access__DownloadBaseData request = {.deviceId = text_in(device_id)};
+    const void *response = NULL;
+    TRY(call(c, CLIENT_DOWNLOAD_BASE_DATA, &request, &response));
+    const struct _access__DownloadBaseDataResponse *r = response;
+    *answer =
+        (struct client_base_data_answer){.common = COMMON(r),
+                                         .dic_version = text_out(r->dicVersion),
+                                         .tables = base_tables(client_wire_arena(c->wire), r->table, r->__sizetable),
+                                         .table_count = (size_t)r->__sizetable};
+    return RESULT_OK;
+}
+
 RESULT soap_client_upload_config(struct soap_client *c, const char *message_id, const char *device_id,
                                  const char *enterprise_code, const char *dic_version, const void *content, size_t len,
                                  struct client_config_answer *answer)
@@ -287,7 +329,9 @@ static struct client_command *commands(struct arena *a, const struct access__Com
                                         .kind = text_out(from[i].kind),
                                         .from = from[i].from,
                                         .to = from[i].to,
-                                        .value = from[i].value};
+                                        .value = from[i].value,
+                                        .data_codes = (const char *const *)from[i].dataCode,
+                                        .code_count = (size_t)from[i].__sizedataCode};
     return to;
 }
 

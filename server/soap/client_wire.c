@@ -33,6 +33,7 @@ struct client_wire {
 #define OPERATIONS_OF_CLIENT(X)                                                                                        \
     X(CLIENT_REGISTER, SERVICE_ACCESS, access, Register)                                                               \
     X(CLIENT_CHECK_VERSION, SERVICE_ACCESS, access, CheckVersion)                                                      \
+    X(CLIENT_DOWNLOAD_BASE_DATA, SERVICE_ACCESS, access, DownloadBaseData)                                             \
     X(CLIENT_UPLOAD_CONFIG, SERVICE_ACCESS, access, UploadConfig)                                                      \
     X(CLIENT_UPLOAD_DATA, SERVICE_ACCESS, access, UploadData)                                                          \
     X(CLIENT_HEARTBEAT, SERVICE_ACCESS, access, Heartbeat)                                                             \

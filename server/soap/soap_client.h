@@ -82,6 +82,25 @@ struct client_version_answer {
     const char *reg_version, *dic_version, *config_version;
 };
 RESULT soap_client_check_version(struct soap_client *c, const char *device_id, struct client_version_answer *answer);
+struct client_base_entry { /* what an entry does not have is NULL, precision -1 */
+    const char *code, *name, *parent_code, *unit, *coal_factor, *coal_factor_min, *coal_factor_max, *industry_code,
+        *remark;
+    int precision;
+};
+struct client_base_table {
+    const char *name;
+    struct client_base_entry *entries;
+    size_t count;
+};
+struct client_base_data_answer {
+    struct client_common common;
+    const char *dic_version;
+    struct client_base_table *tables;
+    size_t table_count;
+};
+/* Every table. */
+RESULT soap_client_download_base_data(struct soap_client *c, const char *device_id,
+                                      struct client_base_data_answer *answer);
 struct client_config_answer {
     struct client_common common;
     const char *config_version;
@@ -93,6 +112,8 @@ RESULT soap_client_upload_config(struct soap_client *c, const char *message_id, 
                                  struct client_config_answer *answer);
 struct client_command {
     const char *id, *kind, *from, *to, *value;
+    const char *const *data_codes; /* none: all */
+    size_t code_count;
 };
 struct client_heartbeat_answer {
     struct client_common common;

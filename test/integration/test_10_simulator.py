@@ -1,7 +1,9 @@
 """nhjc-sim as integrators use it: what it prints, how it ends, what its spool keeps."""
+import csv
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import unittest
@@ -209,12 +211,70 @@ class Simulator(StackCase):
             out, err = process.communicate(timeout=60)
         summary = json.loads(out)
         self.assertEqual(summary['commands'], len(queued), err)
-        self.assertEqual(answers['REUPLOAD'], '4 slots')
+        self.assertEqual(answers['REUPLOAD'], '4 个时刻 slots, 6 项 items')
         self.assertGreaterEqual(summary['unchanged'], 4 * 6)  # what was there already
         self.sim(419, '--csv', csv)
         self.province.rolled_up()
         found, _ = compare.compare(csv, code, ['day', 'year'], env=self.stack.env)
         self.assertEqual(found, [])
+
+    def commanded(self, number, days, *commands):
+        """A simulator that runs while the commands are queued one by one: how they were answered, the summary, what it said."""
+        source = in_folder(self.stack, 'sim-%d.csv' % number, days=days)
+        code = self.stack.enterprise(number)
+        process = subprocess.Popen(self.stack.simulator(code, '--csv', source, '--speed', 3600, '--per-upload', 60, '--heartbeat', 1),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.stack.env)
+        uploads = "SELECT count(*) FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s'" % code
+        states = "SELECT c.state, detail FROM command c JOIN unit ON unit.id = c.unit_id WHERE code = '%s' ORDER BY c.created_at" % code
+        try:
+            wait(lambda: self.province.number(uploads) >= 1, 60, what='the first upload')
+            for i, words in enumerate(commands):
+                self.province.ctl('command', 'add', code, *words)
+                wait(lambda: len([row for row in self.province.sql(states) if row[0] in ('done', 'failed')]) == i + 1, 60, what='the answer')
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=60)
+        return self.province.sql(states), json.loads(out), err
+
+    def test_a_reupload_of_some_data_codes_sends_no_others(self):
+        hour = ('REUPLOAD', '--from', '2018-01-29 00:00:00', '--to', '2018-01-29 01:00:00', '--code')
+        lead, nothing_here = '0000000010010280', '0000000010020380'
+        answers, summary, _ = self.commanded(423, 5, hour + (POWER,), hour + (POWER + ',' + lead,), hour + (nothing_here,))
+        self.assertEqual(answers, [['done', '4 个时刻 slots, 1 项 items'], ['done', '4 个时刻 slots, 2 项 items'],
+                                   ['failed', '没有这些采集项 / none of these items here']])
+        self.assertEqual(summary['unchanged'], 4 + 8)
+        again = "SELECT received, unchanged FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s' AND unchanged > 0 ORDER BY upload_id"
+        self.assertEqual(self.province.sql(again % nhjc.uscc(423)), [['4', '4'], ['8', '8']])
+
+    def base_data(self, code):
+        with open(os.path.join(self.stack.dir, 'spool-' + code, 'base-data'), encoding='utf-8', newline='') as file:
+            head, lines = file.readline(), list(csv.DictReader(file))
+        self.assertEqual(int(re.search(r'entries=(\d+)$', head)[1]), len(lines))
+        return re.match(r'# dicVersion=(\S+) ', head)[1], lines
+
+    def test_base_data_are_downloaded_kept_and_brought_up_to_date(self):
+        code = nhjc.uscc(424)
+        answers, summary, words = self.commanded(424, 5, ('RELOAD_BASE_DATA',))
+        version, lines = self.base_data(code)
+        valid = "SELECT list, code, name, unit FROM base_data WHERE valid_from <= now() AND (valid_to IS NULL OR valid_to > now()) ORDER BY list, code, industry_code"
+        self.assertEqual([[line[name] for name in ('table', 'code', 'name', 'unit')] for line in lines], self.province.sql(valid))
+        self.assertEqual(answers, [['done', 'dicVersion %s, %d 条 entries' % (version, len(lines))]])
+        self.assertEqual((summary['dicVersion'], summary['baseDataEntries']), (version, len(lines)))
+        self.assertIn('基础信息 / base data: dicVersion %s' % version, words)
+
+        table = os.path.join(self.stack.dir, 'region.csv')
+        with open(table, 'w') as file:
+            file.write('code,name,remark\n420100,武汉市,\n429998,"一个""新""区,其一","a\nb"\n')
+        self.province.ctl('basedata', 'import', 'region', table, '--keep')
+        source = in_folder(self.stack, 'sim-424.csv', days=5)
+        wait(lambda: self.sim(424, '--csv', source)[0]['dicVersion'] != version, what='the new version')  # the server hears of an import soon, not at once
+        newer, lines = self.base_data(code)
+        self.assertNotEqual(newer, version)
+        self.assertEqual([(line['name'], line['remark']) for line in lines if line['code'] == '429998'], [('一个"新"区,其一', 'a\nb')])
+        os.unlink(os.path.join(self.stack.dir, 'spool-' + code, 'base-data'))
+        summary, words = self.sim(424, '--csv', source)
+        self.assertEqual((summary['dicVersion'], summary['baseDataEntries']), (newer, 0))  # only what was asked for once is kept up to date
+        self.assertNotIn('base data', words)
 
     def test_a_refused_message_can_be_dropped_by_hand(self):
         csv = in_folder(self.stack, 'sim-421.csv', days=1)

@@ -11,6 +11,7 @@
 #include "payload/datacode.h"
 #include "payload/envelope.h"
 #include "payload/payload.h"
+#include "sim/base_data.h"
 #include "sim/csv.h"
 #include "sim/device_state.h"
 #include "sim/message.h"
@@ -571,7 +572,33 @@ START_TEST(the_summary_is_json_with_every_count)
 }
 END_TEST
 
-UNIT_MAIN("sim", lines_are_taken_apart_with_quotes_and_blanks, an_open_quote_takes_the_rest_of_the_line,
+START_TEST(base_data_read_back_tell_version_and_count_and_a_torn_file_is_none)
+{
+    struct client_base_entry fuels[] = {{.code = "1", .name = "煤,\"原\"", .precision = 2},
+                                        {.code = "2", .name = "a\nb", .unit = "t", .precision = -1}};
+    struct client_base_table tables[] = {{"energy_type", fuels, 2}, {"region", NULL, 0}};
+    struct client_base_data_answer answer = {.dic_version = "7", .tables = tables, .table_count = 2};
+    struct base_data_head wrote, read;
+    struct buf text = BUF_INIT;
+    ck_assert(!base_data_read(&text, &read));
+    base_data_write(&answer, &text, &wrote);
+    ck_assert_ptr_nonnull(strstr(buf_str(&text), "\nenergy_type,1,\"煤,\"\"原\"\"\",,,2,,,,,\n"));
+    ck_assert(base_data_read(&text, &read));
+    ck_assert_str_eq(read.dic_version, "7");
+    ck_assert_int_eq(read.entries, 2);
+    ck_assert_int_eq(wrote.entries, 2);
+    for (size_t len = 0; len + 1 < text.len; len++) {
+        struct buf part = BUF_INIT;
+        buf_append(&part, text.data, len);
+        ck_assert_msg(!base_data_read(&part, &read), "%zu bytes", len);
+        buf_free(&part);
+    }
+    buf_free(&text);
+}
+END_TEST
+
+UNIT_MAIN("sim", base_data_read_back_tell_version_and_count_and_a_torn_file_is_none,
+          lines_are_taken_apart_with_quotes_and_blanks, an_open_quote_takes_the_rest_of_the_line,
           more_cells_than_room_are_counted_but_not_stored, a_gzip_file_reads_as_its_text,
           files_that_are_missing_large_or_binary_are_refused, slots_come_in_order_with_missing_cells_empty,
           a_bad_line_is_named, from_and_to_choose_and_skip_goes_on,
