@@ -217,6 +217,9 @@ make_db() {
 
 stop_db() { # NAME MODE
     if db_running "$1"; then
+        # What somebody stopped by a signal could not follow.
+        # shellcheck disable=SC2046 # a list of numbers
+        kill -CONT "$(db_pid "$1")" $(ps -o pid= --ppid "$(db_pid "$1")") 2>/dev/null || true
         as_postgres "$pg_bin/pg_ctl" -D "$pg/$1/data" -m "$2" -s -w -t 120 stop >&2
     fi
 }

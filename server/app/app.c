@@ -42,6 +42,7 @@ struct app {
     size_t fep_count;
     int destinations[CONFIG_MAX_DESTINATIONS]; /* ids, in order of the configuration */
     struct payload_limits limits;
+    struct db_gate gate;       /* a database that is away: one worker at a time waits for it */
     struct db_gate query_gate; /* a replica that is away takes no workers from uploads */
     struct soap_service service;
     struct workers *workers;
@@ -338,6 +339,7 @@ static void fill_service(struct app *app)
     s->registry = app->registry;
     fill_ingest(app, &s->ingest);
     s->db = connection(app, "nhjcd worker");
+    s->db.gate = &app->gate;
     s->query_db = connection(app, "nhjcd query");
     s->query_db.conninfo = *c->query_database ? c->query_database : c->database;
     s->query_db.read_only = true;

@@ -19,6 +19,7 @@
 #define IDLE_TIMEOUT_MS 60000         /* a transaction whose owner fell silent holds locks */
 #define IDLE_TIMEOUT_PATIENT_MS 600000
 #define GATE_PROBE_NS (60 * NSEC_PER_SEC) /* who tries again may take this long; then somebody else does */
+#define DOUBT_TIMES 2                     /* a connection attempt's patience without a word: is the server there? */
 #define ANSWER_GRACE_MS 30000             /* beyond the server's own statement_timeout the server is taken for dead */
 
 static void on_notice(void *arg, const PGresult *res)
@@ -88,7 +89,7 @@ static struct result read_conninfo(struct db *db)
 
 /* In libpq the later of two equal keywords wins, and the string is expanded where dbname stands: what
  * stands before is a default that the string may change, what stands after is fixed. */
-static PGconn *connect_now(const struct db *db)
+static PGconn *connect_to(const struct db *db, const struct db_hosts *hosts)
 {
     const char *const rows[][2] = {
         {"connect_timeout", "5"},
@@ -98,6 +99,9 @@ static PGconn *connect_now(const struct db *db)
         {"keepalives_count", "3"},
         {"tcp_user_timeout", "30000"},
         {"dbname", db->conninfo},
+        {"host", hosts->host},
+        {"hostaddr", hosts->address},
+        {"port", hosts->port},
         {"application_name", db->application},
         {"client_encoding", "UTF8"},
         {"options", db->options},
@@ -111,13 +115,32 @@ static PGconn *connect_now(const struct db *db)
     return PQconnectdbParams(keys, values, 1);
 }
 
-static void set_cancel(struct db *db, PGcancel *cancel)
+static PGconn *connect_now(const struct db *db)
+{
+    int64_t begin = clock_monotonic();
+    struct db_hosts hosts;
+    db_hosts_read(&hosts, db->conninfo);
+    PGconn *conn = connect_to(db, &hosts);
+    /* libpq counts whole seconds of the clock: a time-out may come almost a second early. */
+    if (PQstatus(conn) == CONNECTION_OK && clock_monotonic() - begin >= (db_patience_s(conn) - 1) * NSEC_PER_SEC) {
+        db_hosts_passed(&hosts, conn);
+    }
+    db_hosts_free(&hosts);
+    return conn;
+}
+
+/* conn: the open connection; NULL: there is none any more. */
+static void set_cancel(struct db *db, PGconn *conn)
 {
     pthread_mutex_lock(&db->cancel_lock);
-    PGcancel *old = db->cancel;
-    db->cancel = cancel;
+    PQfreeCancel(db->cancel);
+    db->cancel = conn ? PQgetCancel(conn) : NULL;
+    if (conn) {
+        db_place_note(&db->place, conn);
+    } else {
+        db_place_forget(&db->place);
+    }
     pthread_mutex_unlock(&db->cancel_lock);
-    PQfreeCancel(old);
 }
 
 static void drop_connection(struct db *db)
@@ -179,7 +202,7 @@ static struct result open_connection(struct db *db)
     }
     PQsetnonblocking(db->conn, 1);
     PQsetNoticeReceiver(db->conn, on_notice, db);
-    set_cancel(db, PQgetCancel(db->conn));
+    set_cancel(db, db->conn);
     db->lost = db->tx = db->tx_lost = false;
     db->generation++;
     db_forget_plans(db);
@@ -262,12 +285,31 @@ static int64_t answer_deadline(const struct db *db)
     return clock_monotonic() + (db->statement_timeout_ms + ANSWER_GRACE_MS) * NSEC_PER_MSEC;
 }
 
+/* Until the socket is ready, the deadline is over (0: none), or the server has been found not to be there. */
+static int wait_watching(struct db *db, short events, int64_t deadline_ns, const char **why)
+{
+    const int64_t doubt_ns = DOUBT_TIMES * db->place.patience_s * NSEC_PER_SEC;
+    for (;;) {
+        int64_t look = clock_monotonic() + doubt_ns;
+        bool last = deadline_ns > 0 && deadline_ns < look;
+        int revents = wait_socket(db, events, last ? deadline_ns : look);
+        if (revents != 0) {
+            return revents;
+        }
+        *why = last ? "no answer in time" : "the server fell silent";
+        if (last || db_place_silent(&db->place, db->conninfo)) {
+            return wait_socket(db, events, 1); /* perhaps it spoke meanwhile */
+        }
+    }
+}
+
 /* Reads whenever something can be read, whatever we came for: if both ends only wrote, both would stop. */
 static struct result serve_socket(struct db *db, short events, int64_t deadline_ns)
 {
-    int revents = wait_socket(db, events, deadline_ns);
+    const char *why = "";
+    int revents = wait_watching(db, events, deadline_ns, &why);
     if (revents == 0) {
-        return db_fail_lost(db, "no answer in time");
+        return db_fail_lost(db, why);
     }
     if (revents < 0 || ((revents & ~POLLOUT) && !PQconsumeInput(db->conn))) {
         return db_fail_lost(db, "read");
@@ -360,11 +402,12 @@ unsigned db_generation(const struct db *db)
     return db->generation;
 }
 
+/* PQcancel waits without end for a server that does not answer; who waits for the statement finds that out itself. */
 void db_cancel(struct db *db)
 {
     char ignored[256]; /* libpq's words; the cancelled statement tells the rest */
     pthread_mutex_lock(&db->cancel_lock);
-    if (db->cancel) {
+    if (db->cancel && !db_place_silent(&db->place, db->conninfo)) {
         PQcancel(db->cancel, ignored, sizeof(ignored));
     }
     pthread_mutex_unlock(&db->cancel_lock);

@@ -12,7 +12,9 @@
  *         so that the rest of a transaction never runs by itself on a new connection.
  * Limits: connect_timeout, statement_timeout, lock_timeout, idle_in_transaction_session_timeout,
  *         tcp_user_timeout and keepalives are set on connect (P8). search_path and timezone are fixed.
- * Multi-host connection strings with target_session_attrs follow a failover. */
+ * Multi-host connection strings with target_session_attrs follow a failover. A server that is silent for twice
+ * connect_timeout is asked by a second connection whether it is there at all; if not, the connection is lost (9102).
+ * A host that let an attempt run into its connect_timeout is tried last for a minute. */
 #ifndef NHJC_DB_DB_H
 #define NHJC_DB_DB_H
 
@@ -53,7 +55,7 @@ void db_close(struct db **db);
 const char *db_sqlstate(const struct db *db); /* of the last error, "" if none */
 unsigned db_generation(const struct db *db);  /* counts reconnects */
 bool db_in_transaction(const struct db *db);
-void db_cancel(struct db *db); /* asks the server to stop what runs (57014); may block while connecting */
+void db_cancel(struct db *db); /* asks the server to stop what runs (57014); may block while connecting, not longer */
 
 /* ---- parameters: values in order of $1, $2 …, binary; reusable by db_params_reset ---- */
 struct db_param {

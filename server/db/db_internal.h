@@ -1,6 +1,8 @@
 /* db_internal: what the files of this folder share. Not for other folders.
  *
  * connection.c  opens, loses and replaces the PGconn; waits on its socket
+ * hosts.c       in which order several hosts are tried
+ * silence.c     whether the server is there at all
  * error.c       SQLSTATE -> result
  * statement.c   statement cache, single statements, transactions
  * pipeline.c    several statements, one round trip
@@ -43,6 +45,19 @@ struct pipe {
     char first_text[512], segment_text[512];
 };
 
+/* The hosts of a connection string in the order in which they are tried; count 0: as the string has them. */
+#define DB_HOSTS 16
+struct db_hosts {
+    size_t count;
+    char *host, *address, *port; /* lists with commas; NULL: not in the string */
+};
+
+/* Which of the hosts a connection leads to. All zero: none. */
+struct db_place {
+    char *host, *address, *port;
+    int patience_s; /* how long it may take to answer a connection attempt */
+};
+
 struct db {
     PGconn *conn;
     char *conninfo, *application, *options, *password;
@@ -61,8 +76,9 @@ struct db {
     struct type_slot *types;
     size_t type_count, type_cap;
     struct pipe pipe;
-    pthread_mutex_t cancel_lock;
+    pthread_mutex_t cancel_lock; /* over the next two, which other threads read */
     PGcancel *cancel;
+    struct db_place place;
 };
 
 /* connection.c */
@@ -72,6 +88,17 @@ RESULT db_wait_writable(struct db *db);
 RESULT db_flush(struct db *db); /* sends what is buffered, reading meanwhile (P7) */
 void db_mark_lost(struct db *db);
 void db_note_transaction(struct db *db);
+
+/* hosts.c */
+void db_hosts_read(struct db_hosts *hosts, const char *conninfo);       /* gives; db_hosts_free */
+void db_hosts_passed(const struct db_hosts *hosts, const PGconn *conn); /* those before conn's were silent */
+void db_hosts_free(struct db_hosts *hosts);
+
+/* silence.c */
+int db_patience_s(const PGconn *conn);                          /* how long an attempt to connect may take, in s */
+void db_place_note(struct db_place *place, const PGconn *conn); /* forgets the former */
+void db_place_forget(struct db_place *place);
+bool db_place_silent(const struct db_place *place, const char *conninfo); /* asks there; takes up to its patience */
 
 /* error.c */
 RESULT db_fail_result(struct db *db, const PGresult *res, const char *what); /* res may be NULL: lost */

@@ -4,6 +4,8 @@ Every test has a stack of its own; further clusters lie in the stack's database 
 """
 import os
 import pwd
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -131,7 +133,7 @@ class Backup(HaCase):
         self.assertEqual(restored.sql('SHOW archive_mode'), 'off')
 
 
-class Failover(HaCase):
+class TwoMachines(HaCase):
     def standby(self):
         """A second machine: a copy that follows, synchronously, so that acknowledged means on both."""
         standby = Cluster(self, 'standby')
@@ -146,8 +148,12 @@ class Failover(HaCase):
 
     def two_hosts(self, standby):
         """The server knows both; it writes where writing is possible and asks its questions at the copy."""
+        self.hosts('host=%s,%s port=5432,5432' % (standby.primary_socket, standby.socket))
+
+    def hosts(self, words):
+        """A new start with these databases."""
         conf = os.path.join(self.stack.dir, 'province', 'nhjcd.conf')
-        hosts = 'host=%s,%s port=5432,5432 user=%s dbname=nhjc' % (standby.primary_socket, standby.socket, self.stack.env['PGUSER'])
+        hosts = '%s user=%s dbname=nhjc' % (words, self.stack.env['PGUSER'])
         with open(conf) as file:
             lines = [line for line in file if not line.startswith('database')]
         lines = ['database = "%s target_session_attrs=read-write"\n' % hosts,
@@ -160,6 +166,8 @@ class Failover(HaCase):
     def rows(self, device):
         return nhjc.query_rows(self.province.client(), [device.enterprise], 'minute', '2024-03-01 00:00:00', '2024-04-01 00:00:00', [POWER])
 
+
+class Failover(TwoMachines):
     def test_the_server_follows_a_failover_and_nothing_acknowledged_is_lost(self):
         device = self.device(2)
         standby = self.standby()
@@ -183,6 +191,107 @@ class Failover(HaCase):
         wait(lambda: standby.sql('SELECT count(*) FROM rollup_mark') == '0', 60, what='the rollups at the promoted one')
         self.assertEqual(standby.sql('SELECT count(*) FROM rollup_day'), '28')
         self.province.verified()
+
+
+class Silence(TwoMachines):
+    """A host that neither answers nor refuses: nothing tells the server that it is gone but its silence."""
+
+    def mute(self):
+        """An address that takes connections and never says a word; and one that lets every packet fall."""
+        silent = socket.create_server(('127.0.0.1', 0), backlog=100)
+        swallows = socket.create_server(('127.0.0.1', 0), backlog=0)
+        self.addCleanup(silent.close)
+        self.addCleanup(swallows.close)
+        for _ in range(3):  # its queue is full from now on
+            caller = socket.socket()
+            caller.setblocking(False)
+            caller.connect_ex(swallows.getsockname())
+            self.addCleanup(caller.close)
+        return [str(s.getsockname()[1]) for s in (silent, swallows)]
+
+    def processes(self):
+        """The primary's postmaster and all its children."""
+        with open(os.path.join(self.primary, 'postmaster.pid')) as file:
+            first = file.readline().strip()
+        return [first] + run('pgrep', '-P', first).stdout.split()
+
+    def freeze(self):
+        frozen = [int(pid) for pid in self.processes()]
+        self.addCleanup(self.signal_all, frozen, signal.SIGKILL)
+        self.signal_all(frozen, signal.SIGSTOP)
+        return frozen
+
+    @staticmethod
+    def signal_all(pids, number):
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+    def refused_meanwhile(self, device):
+        """The answer to an upload now must be: not now."""
+        def answer():
+            try:
+                return self.upload_once(device, '2024-03-29', nhjc.new_id())
+            except (nhjc.Fault, nhjc.HttpError, OSError) as error:
+                return getattr(error, 'code', None)
+        wait(lambda: answer() == 9102, 60, what='the answer 9102')
+
+    def upload_once(self, device, day, message):
+        records = readings(POWER, day + ' 00:00', [str(1 + i) for i in range(96)])
+        return device.upload(records, message, client=self.province.client(device.enterprise)).number('responseCode')
+
+    def test_hosts_that_do_not_answer_are_passed_over(self):
+        device = self.device(3)
+        self.hosts('host=127.0.0.1,127.0.0.1,%s port=%s,%s,5432' % (self.stack.env['PGHOST'], *self.mute()))
+        self.assertEqual(self.upload(device, '2024-03-01'), 96)
+        self.province.process('kill-db')
+        self.refused_meanwhile(device)
+        self.province.process('start-db')
+        self.assertEqual(self.upload(device, '2024-03-02'), 96)
+        self.province.rolled_up()
+        self.assertEqual(len(self.rows(device)), 192)
+        self.province.verified()
+
+    def test_a_primary_that_falls_silent_is_left_and_nothing_acknowledged_is_lost(self):
+        device = self.device(4)
+        standby = self.standby()
+        self.two_hosts(standby)
+        counts = []
+        uploads = threading.Thread(target=lambda: counts.extend(self.upload(device, '2024-03-%02d' % day) for day in range(1, 29)))
+        uploads.start()
+        wait(lambda: self.province.number('SELECT count(*) FROM upload') > 5, 30, every=0.02, what='uploads in flight')
+        self.freeze()  # its sockets stay open, its machine still takes every packet
+        self.refused_meanwhile(device)
+        standby.promote()
+        uploads.join()
+        self.assertEqual(sum(counts), 28 * 96)
+        self.assertEqual(standby.sql("SELECT count(*) FROM reading_frame WHERE ts < '2024-03-29'"), str(28 * 96))
+        wait(lambda: standby.sql('SELECT count(*) FROM rollup_mark') == '0', 60, what='the rollups at the promoted one')
+        self.assertEqual(standby.sql("SELECT count(*) FROM rollup_day WHERE ts < '2024-03-29'"), '28')
+        self.province.verified()
+
+    def test_a_database_that_falls_silent_for_a_while_goes_on_where_it_was(self):
+        device = self.device(5)
+        self.assertEqual(self.upload(device, '2024-03-01'), 96)
+        frozen = self.freeze()
+        self.refused_meanwhile(device)
+        wait(lambda: self.province.ctl('health', check=False).returncode == 1, 60, what='health to tell')
+        self.signal_all(frozen, signal.SIGCONT)
+        self.assertEqual(self.upload(device, '2024-03-02'), 96)
+        self.province.rolled_up()
+        wait(lambda: self.province.ctl('health', check=False).returncode == 0, 60, what='health to tell')
+        self.province.verified()
+
+    def test_a_server_whose_database_is_silent_can_be_stopped(self):
+        device = self.device(6)
+        self.assertEqual(self.upload(device, '2024-03-01'), 96)
+        frozen = self.freeze()
+        self.province.stop()
+        self.signal_all(frozen, signal.SIGCONT)
+        self.province.start()
+        self.assertEqual(self.upload(device, '2024-03-02'), 96)
 
 
 if __name__ == '__main__':

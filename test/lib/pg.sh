@@ -22,6 +22,8 @@ fi
 stop() {
     status=$?
     trap - EXIT INT TERM HUP
+    # A test may have ended while it had the server stopped by a signal.
+    postmaster=$(head -n 1 "$dir/data/postmaster.pid" 2>/dev/null) && kill -CONT "$postmaster" 2>/dev/null
     as "$bin/pg_ctl" -D "$dir/data" -m immediate -s stop >/dev/null 2>&1 || true
     [ "$status" = 0 ] || [ -z "${NHJC_PG_KEEP_LOG:-}" ] || cp "$dir/log" "$NHJC_PG_KEEP_LOG" || true
     rm -rf "$dir"
@@ -35,7 +37,7 @@ mkfifo "$dir/life"
 exec 9<>"$dir/life"
 # shellcheck disable=SC2016 # $1 is the guardian's
 setsid -f sh "$(dirname "$0")/guard.sh" "$dir" sh -c '
-    postmaster=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$postmaster"
+    postmaster=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$postmaster" && kill -CONT "$postmaster"
     while [ -e "$1/data/postmaster.pid" ] && [ -d "/proc/$postmaster" ]; do sleep 0.1; done
     rm -rf "$1"' sh "$dir" <"$dir/life" >/dev/null 2>&1 9>&-
 

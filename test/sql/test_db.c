@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -493,6 +495,84 @@ START_TEST(a_gate_opens_when_the_host_is_back)
 }
 END_TEST
 
+START_TEST(a_silent_host_before_the_right_one_is_waited_for_once)
+{
+    char silent[100], both[300];
+    int listener = silent_host(silent, sizeof silent);
+    const char *port = strstr(silent, "port=") + 5;
+    snprintf(both, sizeof both, "host=127.0.0.1,%s port=%.*s,%s connect_timeout=2 sslmode=disable", getenv("PGHOST"),
+             (int)strcspn(port, " "), port, getenv("PGPORT"));
+    for (int i = 0; i < 3; i++) {
+        struct db *db = open_db_with(both, 20000, false);
+        ck_assert_int_eq(NUMBER(db, "SELECT 6"), 6);
+        db_close(&db);
+    }
+    ck_assert_int_eq(callers_of(listener), 1);
+    close(listener);
+}
+END_TEST
+
+/* The postmaster and one of its children: as if the machine were gone, with every socket open. */
+struct frozen {
+    pid_t postmaster, child;
+};
+
+static struct frozen freeze(pid_t child)
+{
+    char path[300], line[30] = "";
+    snprintf(path, sizeof path, "%s/data/postmaster.pid", getenv("PGHOST"));
+    FILE *f = fopen(path, "re");
+    ck_assert_msg(f && fgets(line, sizeof line, f), "%s", path);
+    fclose(f);
+    struct frozen out = {.postmaster = (pid_t)strtol(line, NULL, 10), .child = child};
+    ck_assert_int_eq(kill(out.child, SIGSTOP), 0);
+    ck_assert_int_eq(kill(out.postmaster, SIGSTOP), 0);
+    return out;
+}
+
+static void thaw(struct frozen f)
+{
+    kill(f.postmaster, SIGCONT);
+    kill(f.child, SIGCONT);
+}
+
+START_TEST(a_server_that_falls_silent_is_left_and_found_again)
+{
+    static const struct db_stmt ONE = {"one", "SELECT 1"};
+    struct db *db = open_db_with("connect_timeout=2", 0, false); /* without a statement_timeout */
+    struct frozen f = freeze((pid_t)NUMBER(db, "SELECT pg_backend_pid()"));
+    struct result r = db_query(db, &ONE, NULL, NULL);
+    struct result again = db_query(db, &ONE, NULL, NULL);
+    thaw(f);
+    ck_assert_int_eq(r.code, 9102);
+    ck_assert_int_eq(again.code, 9102);
+    while (!result_ok(db_query(db, &ONE, NULL, NULL))) {
+        usleep(10000); /* until the pause between attempts is over */
+    }
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(a_statement_that_takes_long_is_no_silence)
+{
+    struct db *db = open_db_with("connect_timeout=2", 0, false);
+    ck_assert_int_eq(NUMBER(db, "SELECT 7 FROM pg_sleep(5)"), 7);
+    ck_assert_uint_eq(db_generation(db), 1);
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(a_cancel_does_not_wait_for_a_silent_server)
+{
+    struct db *db = open_db_with("connect_timeout=2", 0, false);
+    struct frozen f = freeze((pid_t)NUMBER(db, "SELECT pg_backend_pid()"));
+    db_cancel(db);
+    thaw(f);
+    ck_assert_int_eq(NUMBER(db, "SELECT 8"), 8);
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(a_slow_statement_is_stopped_by_the_server)
 {
     struct db *db = open_db_with("", 100, false);
@@ -911,7 +991,9 @@ DBTEST_MAIN("db", fresh, every_bound_value_comes_back_as_it_went, null_is_null_f
             error_texts_hold_no_values, a_transaction_that_collides_is_repeated_as_a_whole,
             a_transaction_that_always_collides_gives_up_as_busy, timeouts_and_lack_of_means_are_not_now,
             behind_a_gate_one_waits_for_a_silent_host_and_the_others_are_told_at_once,
-            a_gate_opens_when_the_host_is_back, a_slow_statement_is_stopped_by_the_server,
+            a_gate_opens_when_the_host_is_back, a_silent_host_before_the_right_one_is_waited_for_once,
+            a_server_that_falls_silent_is_left_and_found_again, a_statement_that_takes_long_is_no_silence,
+            a_cancel_does_not_wait_for_a_silent_server, a_slow_statement_is_stopped_by_the_server,
             another_thread_can_cancel_a_statement, committing_a_failed_transaction_is_an_error,
             begin_inside_a_transaction_is_refused_and_ends_it, a_snapshot_does_not_see_later_changes,
             a_plan_whose_table_changed_is_made_anew, a_terminated_session_is_replaced_at_the_next_call,
