@@ -10,6 +10,7 @@ SELECT create_reference_table('destination');
 SELECT create_reference_table('unit');
 SELECT create_reference_table('platform');
 SELECT create_reference_table('device');                 -- device_id is unique over all enterprises
+SELECT create_reference_table('device_binding');
 SELECT create_reference_table('base_data');
 SELECT create_reference_table('measure_unit');
 SELECT create_reference_table('energy_basis');

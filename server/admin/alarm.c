@@ -13,12 +13,15 @@
 #define DISK_WARN 70    /* percent in use */
 #define DISK_ERROR 90
 
-static struct metric WITHIN_60 = METRIC(METRIC_GAUGE, "nhjc_certificates_expiring", "days=\"60\"",
-                                        "Identities whose last certificate in force expires within so many days");
-static struct metric WITHIN_30 = METRIC(METRIC_GAUGE, "nhjc_certificates_expiring", "days=\"30\"",
-                                        "Identities whose last certificate in force expires within so many days");
-static struct metric WITHIN_7 = METRIC(METRIC_GAUGE, "nhjc_certificates_expiring", "days=\"7\"",
-                                       "Identities whose last certificate in force expires within so many days");
+static struct metric WITHIN_60 =
+    METRIC(METRIC_GAUGE, "nhjc_certificates_expiring", "days=\"60\"",
+           "Identities and devices whose last certificate in force expires within so many days");
+static struct metric WITHIN_30 =
+    METRIC(METRIC_GAUGE, "nhjc_certificates_expiring", "days=\"30\"",
+           "Identities and devices whose last certificate in force expires within so many days");
+static struct metric WITHIN_7 =
+    METRIC(METRIC_GAUGE, "nhjc_certificates_expiring", "days=\"7\"",
+           "Identities and devices whose last certificate in force expires within so many days");
 static struct metric DATABASE_BYTES = METRIC(METRIC_GAUGE, "nhjc_database_bytes", NULL, "Size of the database");
 static struct metric DISK_FREE = METRIC(METRIC_GAUGE, "nhjc_database_disk_free_bytes", NULL,
                                         "Free where the database lies; -1: not on this machine, or not told");
@@ -27,11 +30,14 @@ static struct metric DAYS_AHEAD =
 static struct metric ARCHIVE_FAILING =
     METRIC(METRIC_GAUGE, "nhjc_archive_failing", NULL, "1: the database's last attempt to archive its log failed");
 
-/* A renewed identity has several: the one that lasts longest counts. */
+/* A renewed identity, or device, has several: the one that lasts longest counts. One that names no device is not asked
+ * about where the enterprise's certificates must name theirs. */
 static const struct db_stmt EXPIRING = {
-    "alarm_expiring", "SELECT identity, floor(extract(epoch FROM max(not_after) - $1) / 86400)::integer AS days "
-                      "FROM certificate WHERE revoked_at IS NULL GROUP BY identity "
-                      "HAVING max(not_after) > $1 AND max(not_after) < $1 + $2 * interval '1 day' ORDER BY 2, 1"};
+    "alarm_expiring", "SELECT c.identity, floor(extract(epoch FROM max(c.not_after) - $1) / 86400)::integer AS days, "
+                      "c.device FROM certificate c LEFT JOIN unit u ON u.code = c.identity WHERE c.revoked_at IS NULL "
+                      "AND NOT (c.device = '' AND coalesce(u.device_certificates, false)) GROUP BY 1, 3 "
+                      "HAVING max(c.not_after) > $1 AND max(c.not_after) < $1 + $2 * interval '1 day' "
+                      "ORDER BY 2, 1, 3"};
 static const struct db_stmt STORAGE = {
     "alarm_storage", "SELECT pg_database_size(current_database()), (SELECT min(days_ahead) FROM storage_horizon($1)), "
                      "coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false), "
@@ -41,11 +47,11 @@ static const struct db_stmt FOLDER = {"alarm_folder",
                                       "SELECT CASE WHEN inet_server_addr() IS NULL THEN "
                                       "(SELECT setting FROM pg_settings WHERE name = 'data_directory') END"};
 
-static void tell_certificate(const char *identity, int days)
+static void tell_certificate(const char *identity, const char *device, int days)
 {
     if (days == FIRST_DAYS - 1 || days == SECOND_DAYS - 1 || days < LAST_DAYS) {
-        log_write(days < LAST_DAYS ? LOG_ERROR : LOG_WARN, "admin", "certificate_expiring", "identity=%s days=%d",
-                  log_quote(identity), days);
+        log_write(days < LAST_DAYS ? LOG_ERROR : LOG_WARN, "admin", "certificate_expiring",
+                  "identity=%s days=%d device=%s", log_quote(identity), days, log_quote(device));
     }
 }
 
@@ -65,7 +71,7 @@ RESULT alarm_certificates(struct db *db)
         within[0]++;
         within[1] += days < SECOND_DAYS;
         within[2] += days < LAST_DAYS;
-        tell_certificate(db_get_text(rows, i, 0), days);
+        tell_certificate(db_get_text(rows, i, 0), db_get_text(rows, i, 2), days);
     }
     db_rows_free(&rows);
     metric_set(&WITHIN_60, within[0]);

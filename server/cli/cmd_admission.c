@@ -82,7 +82,9 @@ static RESULT audit(struct db *db, const struct stepping *s)
     buf_printf(&detail, "%s -> %s", s->made ? "-" : unit_state_name(t->from),
                s->made ? "applied" : unit_state_name(t->to));
     if (s->bind) {
-        buf_printf(&detail, "; certificate %s%s", s->bind->serial, s->renewed ? " (renewed)" : "");
+        const char *device = s->bind->device ? s->bind->device : "";
+        buf_printf(&detail, "; certificate %s%s%s%s", s->bind->serial, *device ? ", device " : "", device,
+                   s->renewed ? " (renewed)" : "");
     }
     if (strcmp(t->verb, "trial") == 0) {
         char from[CALTIME_TEXT], until[CALTIME_TEXT];
@@ -215,7 +217,7 @@ static int cmd_accept(struct cli *cli, const struct args *args)
 
 /* ---------------------------------------------------------------- certify */
 struct certifying {
-    const char *code;
+    const char *code, *device; /* device: as asked for, NULL: none */
     struct peer_cert *read;
     struct pki_issued issued;
     struct admission_certificate bind;
@@ -226,6 +228,21 @@ static int64_t real_now(void)
     struct timeval tv;
     gettimeofday(&tv, NULL);
     return tv.tv_sec * USEC_PER_SEC + tv.tv_usec;
+}
+
+/* The device is the one that the certificate names; the words may say it again. */
+static RESULT take_device(struct certifying *c)
+{
+    if (c->read->device == PEER_DEVICE_UNREADABLE) {
+        return result_error(ERR_SENDER, 0,
+                            "证书指名的端设备无法识别 / the certificate names its device unreadably, or several");
+    }
+    c->bind.device = c->read->device_serial;
+    if (c->device && (!c->bind.device || strcmp(c->device, c->bind.device) != 0)) {
+        return result_error(ERR_SENDER, 0, "证书指名的端设备不是 %s / the certificate does not name this device: %s",
+                            c->device, c->bind.device ? c->bind.device : "-");
+    }
+    return RESULT_OK;
 }
 
 /* The certificate must give exactly this enterprise as its identity, by the rule that the server goes by. */
@@ -245,7 +262,7 @@ static RESULT read_certificate(struct cli *cli, const char *path, struct certify
     c->bind.serial = c->read->serial;
     c->bind.issuer = c->read->issuer;
     c->bind.not_after = c->read->not_after;
-    return RESULT_OK;
+    return take_device(c);
 }
 
 /* Only for an enterprise that may have one: a certificate that was issued is in the world. */
@@ -263,6 +280,7 @@ static RESULT issue_certificate(struct cli *cli, const char *out_dir, int64_t da
     int64_t now = real_now();
     struct pki_request q = {.kind = PKI_ENTERPRISE,
                             .code = c->code,
+                            .device = c->device,
                             .not_before = now - CLOCK_SLACK_US,
                             .not_after = now + days * DAY_US,
                             .out_dir = out_dir};
@@ -271,13 +289,14 @@ static RESULT issue_certificate(struct cli *cli, const char *out_dir, int64_t da
     c->bind.serial = c->issued.serial;
     c->bind.issuer = c->issued.issuer;
     c->bind.not_after = c->issued.not_after;
+    c->bind.device = c->issued.device;
     printf("已签发 / issued: %s\n  %s\n", c->issued.cert_path, c->issued.key_path);
     return RESULT_OK;
 }
 
 static int certify(struct cli *cli, const struct args *args, int64_t grace, int64_t days)
 {
-    struct certifying c = {.code = args->words[0]};
+    struct certifying c = {.code = args->words[0], .device = args_text(args, "device")};
     const char *file = args_text(args, "cert"), *out = args_text(args, "out");
     c.bind.code = c.code;
     c.bind.former_until = clock_now() + grace * DAY_US;
@@ -328,6 +347,7 @@ static const struct arg_spec ACCEPT_ARGS[] = {
 static const struct arg_spec CERTIFY_ARGS[] = {
     {"cert", "FILE", "绑定该 PEM 证书 / binds this certificate", false},
     {"out", "DIR", "由演示 CA 签发到该目录 / issues from the demo CA into this folder", false},
+    {"device", "SERIAL", "只供该端设备使用的证书 / a certificate for this deviceSerial alone", false},
     {"days", "N", "签发的有效天数 / term of what is issued (730)", false},
     {"grace", "DAYS", "续期时原证书继续有效的天数 / renewal: the former one stays good this long (30)", false}};
 
@@ -340,8 +360,8 @@ static const struct command COMMANDS[] = {
     STEP("apply", cmd_apply, "CODE --name N --region R --industry I [--contact TEXT]", "登记接入申请",
          "takes down an application", APPLY_ARGS),
     STEP("approve", cmd_approve, "CODE [--reason TEXT]", "批准申请", "approves the application", REASON_ARGS),
-    STEP("certify", cmd_certify, "CODE --cert FILE|--out DIR [--grace DAYS]", "签发或绑定证书，再次执行即续期",
-         "issues or binds the certificate; again: renewal", CERTIFY_ARGS),
+    STEP("certify", cmd_certify, "CODE --cert FILE|--out DIR [--device SERIAL] [--grace DAYS]",
+         "签发或绑定证书，再次执行即续期", "issues or binds the certificate; again: renewal", CERTIFY_ARGS),
     STEP("testing", cmd_testing, "CODE [--reason TEXT]", "开始测试（首次注册时自动进入）；试运行中：退回测试",
          "begins testing (the first Register does, too); from the trial: back to testing", REASON_ARGS),
     STEP("trial", cmd_trial, "CODE [--from TIME --reason TEXT]", "开始 15 天试运行", "begins the trial of 15 days",

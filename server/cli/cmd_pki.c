@@ -15,9 +15,9 @@
 #define MAX_DAYS 36500
 
 static const struct db_stmt RECORD = {
-    "cli_certificate",
-    "INSERT INTO certificate (fingerprint, identity, serial, issuer, not_after) VALUES ($1, $2, $3, $4, $5) "
-    "ON CONFLICT (fingerprint) DO NOTHING"};
+    "cli_certificate", "INSERT INTO certificate (fingerprint, identity, serial, issuer, not_after, device) "
+                       "VALUES ($1, $2, $3, $4, $5, $6) "
+                       "ON CONFLICT (fingerprint) DO NOTHING"};
 static const struct db_stmt REVOKE = {
     "cli_certificate_revoked",
     "UPDATE certificate SET revoked_at = now() WHERE fingerprint = $1 AND revoked_at IS NULL"};
@@ -126,6 +126,15 @@ static RESULT check_code(const struct pki_request *q)
     return RESULT_OK;
 }
 
+static RESULT audit_certificate(struct cli *cli, const char *action, const char *identity, const char *serial,
+                                const char *device)
+{
+    char *detail = *device ? mem_printf("%s; device %s", serial, device) : mem_strdup(serial);
+    struct result r = audit_write(cli->db, cli->actor, "", action, identity, 0, detail);
+    mem_free(detail);
+    return r;
+}
+
 static RESULT record_issued(struct cli *cli, const struct pki_issued *issued)
 {
     struct db_params p;
@@ -135,16 +144,19 @@ static RESULT record_issued(struct cli *cli, const struct pki_issued *issued)
     db_bind_text(&p, issued->serial);
     db_bind_text(&p, issued->issuer);
     db_bind_time(&p, issued->not_after);
+    db_bind_text(&p, issued->device);
     struct result r = db_query(cli->db, &RECORD, &p, NULL);
     db_params_free(&p);
     TRY(r);
-    return audit_write(cli->db, cli->actor, "", "certificate.issue", issued->identity, 0, issued->serial);
+    return audit_certificate(cli, "certificate.issue", issued->identity, issued->serial, issued->device);
 }
 
 static int cmd_issue(struct cli *cli, const struct args *args)
 {
-    struct pki_request q = {
-        .name = args_text(args, "name"), .rsa = args_given(args, "rsa"), .out_dir = args_text(args, "out")};
+    struct pki_request q = {.name = args_text(args, "name"),
+                            .device = args_text(args, "device"),
+                            .rsa = args_given(args, "rsa"),
+                            .out_dir = args_text(args, "out")};
     struct pki_issued issued;
     struct result r = choose_kind(args, &q);
     r = result_ok(r) ? choose_term(args, &q) : r;
@@ -156,7 +168,8 @@ static int cmd_issue(struct cli *cli, const struct args *args)
     if (!result_ok(r)) {
         return cli_failed(r);
     }
-    printf("已签发 / issued: %s\n  %s\n  %s\n", issued.identity, issued.cert_path, issued.key_path);
+    printf("已签发 / issued: %s%s%s\n  %s\n  %s\n", issued.identity, *issued.device ? " 端设备 device " : "",
+           issued.device, issued.cert_path, issued.key_path);
     if (database_there(cli)) {
         note(record_issued(cli, &issued));
     }
@@ -177,13 +190,13 @@ static RESULT record_revoked(struct cli *cli, const struct pki_entry *e)
     struct result r = db_query(cli->db, &REVOKE, &p, NULL);
     db_params_free(&p);
     TRY(r);
-    return audit_write(cli->db, cli->actor, "", "certificate.revoke", e->identity, 0, e->serial);
+    return audit_certificate(cli, "certificate.revoke", e->identity, e->serial, e->device);
 }
 
 static void on_revoked(const struct pki_entry *e, void *arg)
 {
     struct revocation *v = arg;
-    printf("已吊销 / revoked: %s %s\n", e->identity, e->serial);
+    printf("已吊销 / revoked: %s %s%s%s\n", e->identity, e->serial, *e->device ? " 端设备 device " : "", e->device);
     if (v->database) {
         note(record_revoked(v->cli, e));
     }
@@ -198,8 +211,8 @@ static int cmd_revoke(struct cli *cli, const struct args *args)
         return cli_wrong_usage(r);
     }
     struct revocation v = {cli, database_there(cli)};
-    r = pki_revoke(cli->config.pki_dir, args->words[0], args_text(args, "serial"), (int)crl_days, real_now(), &count,
-                   on_revoked, &v);
+    struct pki_choice which = {args->words[0], args_text(args, "device"), args_text(args, "serial")};
+    r = pki_revoke(cli->config.pki_dir, &which, (int)crl_days, real_now(), &count, on_revoked, &v);
     if (!result_ok(r)) {
         return cli_failed(r);
     }
@@ -253,14 +266,16 @@ static int cmd_mark_revoked(struct cli *cli, const struct args *args)
 
 /* ---------------------------------------------------------------- list, crl */
 static const struct table_column COLUMNS[] = {
-    {"kind", "种类 kind", false},        {"identity", "身份 identity", false}, {"serial", "序列号 serial", false},
-    {"notAfter", "到期 expires", false}, {"revokedAt", "吊销 revoked", false}, {"fingerprint", "指纹 SHA-256", false}};
+    {"kind", "种类 kind", false},          {"identity", "身份 identity", false}, {"device", "端设备 device", false},
+    {"serial", "序列号 serial", false},    {"notAfter", "到期 expires", false},  {"revokedAt", "吊销 revoked", false},
+    {"fingerprint", "指纹 SHA-256", false}};
 
 static void list_entry(const struct pki_entry *e, void *arg)
 {
     struct table *t = arg;
     table_text(t, e->kind);
     table_text(t, e->identity);
+    table_text(t, e->device);
     table_text(t, e->serial);
     table_time(t, e->not_after * USEC_PER_SEC);
     table_time(t, e->revoked_at ? e->revoked_at * USEC_PER_SEC : INT64_MIN);
@@ -309,14 +324,17 @@ static const struct arg_spec ISSUE_ARGS[] = {
     {"platform", "CODE", "平台证书，6 位代码 / for a platform", false},
     {"server", "NAME[,NAME…]", "服务器证书，域名或地址 / for a server: DNS names, addresses", false},
     {"client", "NAME", "不带身份代码的客户端证书 / a client without an identity code", false},
-    {"out", "DIR", "写入 DIR/CODE.pem 与 DIR/CODE.key / where the files go", true},
+    {"device", "SERIAL", "企业证书只供该端设备使用 / an enterprise's: good for this deviceSerial alone", false},
+    {"out", "DIR", "写入 DIR/CODE.pem 与 .key；有 --device 时为 DIR/CODE-SERIAL.pem 与 .key / where the files go",
+     true},
     {"name", "NAME", "名称 (O, CN) / name in the subject", false},
     {"rsa", NULL, "用 RSA-2048 代替 P-256 / RSA-2048 instead of P-256", false},
     {"days", "N", "有效天数 / term in days (730)", false},
     {"not-before", "TIME", "起始时刻 / begin of the term", false},
     {"not-after", "TIME", "终止时刻 / end of the term", false},
     {"expired", NULL, "签发已过期的证书，用于测试 / one that has expired, for tests", false}};
-static const struct arg_spec REVOKE_ARGS[] = {{"serial", "HEX", "只吊销该序列号 / only this serial number", false},
+static const struct arg_spec REVOKE_ARGS[] = {{"device", "SERIAL", "只吊销该端设备的证书 / only this device's", false},
+                                              {"serial", "HEX", "只吊销该序列号 / only this serial number", false},
                                               CRL_DAYS_ARG};
 static const struct arg_spec MARK_ARGS[] = {{"reason", "TEXT", "原因，写入审计 / why, for the audit log", false}};
 static const struct arg_spec LIST_ARGS[] = {JSON_ARG};
@@ -331,15 +349,16 @@ static const struct command COMMANDS[] = {
      COMMAND_ARGS(INIT_ARGS)},
     {.words = "pki issue",
      .run = cmd_issue,
-     .usage = "--enterprise CODE|--platform CODE|--server NAME[,NAME…]|--client NAME --out DIR [--rsa] [--days N]",
+     .usage = "--enterprise CODE [--device SERIAL]|--platform CODE|--server NAME[,NAME…]|--client NAME --out DIR "
+              "[--rsa] [--days N]",
      .zh = "签发证书",
      .en = "issues a certificate with its key",
      COMMAND_ARGS(ISSUE_ARGS)},
     {.words = "pki revoke",
      .run = cmd_revoke,
-     .usage = "CODE [--serial HEX]",
-     .zh = "吊销其全部证书并更新 CRL",
-     .en = "revokes what was issued for CODE, rewrites the CRL",
+     .usage = "CODE [--device SERIAL] [--serial HEX]",
+     .zh = "吊销其全部（或一台端设备的）证书并更新 CRL",
+     .en = "revokes what was issued for CODE, or one device of it; rewrites the CRL",
      COMMAND_ARGS(REVOKE_ARGS),
      .min_words = 1,
      .max_words = 1},

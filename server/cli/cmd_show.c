@@ -21,44 +21,47 @@ struct section {
 static const struct section SECTIONS[] = {
     {"enterprise",
      "企业 / enterprise",
-     {"show_unit", "SELECT v.k, v.t FROM unit u LEFT JOIN platform p ON p.id = u.from_platform, LATERAL "
-                   "(VALUES "
-                   "  ('代码 code', u.code), ('名称 name', u.name), ('区划 region', u.region_code), ('行业 "
-                   "industry', u.industry_code), "
-                   "  ('联系人 contact', u.contact), ('来源平台 via', coalesce(p.code, '')), "
-                   "  ('状态 state', u.state || ' ' || " INSTANT(
-                       "u.state_since") "), "
-                                        "  ('试运行 trial', CASE WHEN u.trial_from IS NULL THEN '' "
-                                        "ELSE " INSTANT("u.trial_from") " || ' .. ' || " INSTANT(
-                                            "u.trial_until") " END), "
-                                                             "  ('上传 upload', u.upload_time::text || ', ' || "
-                                                             "u.upload_period || ' s'), "
-                                                             "  ('配置版本 config', u.config_version::text), "
-                                                             "  ('采集项 items', (SELECT count(*) FILTER "
-                                                             "(WHERE i.active) || ' (' || count(*) FILTER "
-                                                             "(WHERE NOT i.active) || "
-                                                             "     ' retired)' FROM collect_item i WHERE "
-                                                             "i.unit_id = u.id)), "
-                                                             "  ('最近上传 last upload', coalesce((SELECT "
-                                                             "to_char(l.received_at, 'YYYY-MM-DD HH24:MI:SS') "
-                                                             "|| ', code ' || "
-                                                             "     l.response_code || ', ' || l.received || ' "
-                                                             "records' FROM upload l WHERE l.sender_id = u.id "
-                                                             "     ORDER BY l.received_at DESC LIMIT 1), '')), "
-                                                             "  ('阈值 thresholds', 'jump ' || "
-                                                             "coalesce(nullif(" DECIMAL(
-                                                                 "u.jump_limit") ", ''), '-') || ', stuck ' || "
-                                                                                 "     u.stuck_count), "
-                                                                                 "  ('加密 ciphers', "
-                                                                                 "coalesce(nullif(u.ciphers, "
-                                                                                 "''), '*')), ('摘要 digests', "
-                                                                                 "coalesce(nullif(u.digests, "
-                                                                                 "''), '*')), ('地址 allow', "
-                                                                                 "coalesce(nullif(u.allow_from,"
-                                                                                 " ''), '*'))"
-                                                                                 ") v (k, t) WHERE u.code = $1 "
-                                                                                 "AND $2::timestamptz IS NOT "
-                                                                                 "NULL"},
+     {"show_unit",
+      "SELECT v.k, v.t FROM unit u LEFT JOIN platform p ON p.id = u.from_platform, LATERAL "
+      "(VALUES "
+      "  ('代码 code', u.code), ('名称 name', u.name), ('区划 region', u.region_code), ('行业 "
+      "industry', u.industry_code), "
+      "  ('联系人 contact', u.contact), ('来源平台 via', coalesce(p.code, '')), "
+      "  ('状态 state', u.state || ' ' || " INSTANT(
+          "u.state_since") "), "
+                           "  ('试运行 trial', CASE WHEN u.trial_from IS NULL THEN '' "
+                           "ELSE " INSTANT("u.trial_from") " || ' .. ' || " INSTANT(
+                               "u.trial_until") " END), "
+                                                "  ('上传 upload', u.upload_time::text || ', ' || "
+                                                "u.upload_period || ' s'), "
+                                                "  ('配置版本 config', u.config_version::text), "
+                                                "  ('采集项 items', (SELECT count(*) FILTER "
+                                                "(WHERE i.active) || ' (' || count(*) FILTER "
+                                                "(WHERE NOT i.active) || "
+                                                "     ' retired)' FROM collect_item i WHERE "
+                                                "i.unit_id = u.id)), "
+                                                "  ('最近上传 last upload', coalesce((SELECT "
+                                                "to_char(l.received_at, 'YYYY-MM-DD HH24:MI:SS') "
+                                                "|| ', code ' || "
+                                                "     l.response_code || ', ' || l.received || ' "
+                                                "records' FROM upload l WHERE l.sender_id = u.id "
+                                                "     ORDER BY l.received_at DESC LIMIT 1), '')), "
+                                                "  ('阈值 thresholds', 'jump ' || "
+                                                "coalesce(nullif(" DECIMAL(
+                                                    "u.jump_limit") ", ''), '-') || ', stuck ' || "
+                                                                    "     u.stuck_count), "
+                                                                    "  ('加密 ciphers', "
+                                                                    "coalesce(nullif(u.ciphers, "
+                                                                    "''), '*')), ('设备证书 device certificates', "
+                                                                    "CASE WHEN u.device_certificates THEN 'required' "
+                                                                    "ELSE 'optional' END), ('摘要 digests', "
+                                                                    "coalesce(nullif(u.digests, "
+                                                                    "''), '*')), ('地址 allow', "
+                                                                    "coalesce(nullif(u.allow_from,"
+                                                                    " ''), '*'))"
+                                                                    ") v (k, t) WHERE u.code = $1 "
+                                                                    "AND $2::timestamptz IS NOT "
+                                                                    "NULL"},
      {{"key", "项 item", false}, {"value", "内容 value", false}},
      2,
      false},
@@ -77,26 +80,33 @@ static const struct section SECTIONS[] = {
     {"certificates",
      "证书 / certificates",
      {"show_certificates",
-      "SELECT c.serial, c.fingerprint, to_char(c.not_after, 'YYYY-MM-DD HH24:MI:SS'), "
+      "SELECT c.device, c.serial, c.fingerprint, to_char(c.not_after, 'YYYY-MM-DD HH24:MI:SS'), "
       "  CASE WHEN c.revoked_at IS NOT NULL THEN '已吊销 revoked' "
       "       WHEN c.not_after <= now() THEN '已过期 expired' "
-      "       WHEN lower(u.cert_fingerprint) = c.fingerprint THEN '已绑定 bound' "
-      "       WHEN lower(u.cert_former) = c.fingerprint AND u.cert_former_until > $2 THEN '宽限至 former, "
-      "until ' || "
-      "            to_char(u.cert_former_until, 'YYYY-MM-DD HH24:MI') "
-      "       WHEN u.cert_fingerprint = '' THEN '可用 usable' ELSE '未绑定 not bound' END, "
+      "       WHEN u.device_certificates AND c.device = '' THEN '未指名端设备，不接受 names no device, refused' "
+      "       WHEN lower(h.bound) = c.fingerprint THEN '已绑定 bound' "
+      "       WHEN lower(h.former) = c.fingerprint AND h.former_until > $2 THEN '宽限至 former, until ' || "
+      "            to_char(h.former_until, 'YYYY-MM-DD HH24:MI') "
+      "       WHEN u.cert_fingerprint = '' AND NOT EXISTS (SELECT 1 FROM device_binding x WHERE x.unit_id = u.id) "
+      "            THEN '可用 usable' ELSE '未绑定 not bound' END, "
       "  CASE WHEN c.revoked_at IS NOT NULL OR c.not_after <= now() THEN '' "
       "       WHEN c.not_after < now() + interval '7 days' THEN '!!! 7 天内到期 expires within 7 days' "
       "       WHEN c.not_after < now() + interval '30 days' THEN '!! 30 天内到期 expires within 30 days' "
       "       WHEN c.not_after < now() + interval '60 days' THEN '! 60 天内到期 expires within 60 days' ELSE "
       "'' END "
-      "FROM unit u JOIN certificate c ON c.identity = u.code WHERE u.code = $1 ORDER BY c.not_after DESC"},
-     {{"serial", "序列号 serial", false},
+      "FROM unit u JOIN certificate c ON c.identity = u.code "
+      "LEFT JOIN device_binding b ON b.unit_id = u.id AND b.serial = c.device, "
+      "LATERAL (SELECT coalesce(b.fingerprint, u.cert_fingerprint) AS bound, coalesce(b.former, u.cert_former) AS "
+      "former, "
+      "  CASE WHEN b.unit_id IS NULL THEN u.cert_former_until ELSE b.former_until END AS former_until) h "
+      "WHERE u.code = $1 ORDER BY c.device, c.not_after DESC"},
+     {{"device", "端设备 device", false},
+      {"serial", "序列号 serial", false},
       {"fingerprint", "指纹 SHA-256", false},
       {"notAfter", "到期 expires", false},
       {"state", "状态 state", false},
       {"warning", "提醒 warning", false}},
-     5,
+     6,
      false},
     {"devices",
      "端设备 / devices",

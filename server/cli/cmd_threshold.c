@@ -13,6 +13,8 @@
 #include "validate/network.h"
 
 #define OFF "off"
+#define REQUIRED "required"
+#define OPTIONAL "optional"
 
 /* NULL parameters leave the column; a jump of -1 switches it off. */
 static const struct db_stmt SET_UNIT = {
@@ -20,8 +22,8 @@ static const struct db_stmt SET_UNIT = {
     "UPDATE unit SET jump_limit = CASE WHEN $2 < 0 THEN NULL ELSE coalesce($2, jump_limit) END, "
     "  stuck_count = coalesce($3, stuck_count), ciphers = coalesce($4, ciphers), allow_from = "
     "coalesce($5, allow_from), "
-    "  upload_period = coalesce($6, upload_period), modified_at = $7, digests = coalesce($8, digests) "
-    "WHERE id = $1"};
+    "  upload_period = coalesce($6, upload_period), modified_at = $7, digests = coalesce($8, digests), "
+    "  device_certificates = coalesce($9, device_certificates) WHERE id = $1"};
 static const struct db_stmt SET_ITEM = {
     "threshold_item",
     "UPDATE collect_item SET jump_limit = CASE WHEN $2 < 0 THEN NULL ELSE coalesce($2, jump_limit) END, "
@@ -31,6 +33,7 @@ struct thresholds {
     struct cli *cli;
     const char *code, *item;
     const char *ciphers, *digests, *allow; /* NULL: as they are; "": all */
+    const char *device_certificates;       /* NULL: as it is */
     bool jump_given, stuck_given, period_given;
     int64_t jump, stuck, period;
     struct buf words; /* for the audit log */
@@ -68,6 +71,11 @@ static RESULT update(struct db *db, const struct thresholds *t, int32_t unit_id)
         bind_maybe4(&p, t->period_given, t->period);
         db_bind_time(&p, clock_now());
         db_bind_text(&p, t->digests);
+        if (t->device_certificates) {
+            db_bind_bool(&p, strcmp(t->device_certificates, REQUIRED) == 0);
+        } else {
+            db_bind_null(&p, OID_BOOL);
+        }
     }
     struct result r = db_query(db, t->item ? &SET_ITEM : &SET_UNIT, &p, &rows);
     db_params_free(&p);
@@ -179,6 +187,16 @@ static RESULT read_allow(struct thresholds *t, char *out, size_t size)
     return RESULT_OK;
 }
 
+static RESULT check_device_certificates(const char *word)
+{
+    return !word || strcmp(word, REQUIRED) == 0 || strcmp(word, OPTIONAL) == 0
+               ? RESULT_OK
+               : result_error(ERR_SENDER, 0,
+                              "须为 " REQUIRED " 或 " OPTIONAL " / one of " REQUIRED " and " OPTIONAL
+                              ": --device-certificates %s",
+                              word);
+}
+
 #define LIST_TEXT 1024
 struct lists { /* what the lists of t point into */
     char ciphers[LIST_TEXT], digests[LIST_TEXT], allow[LIST_TEXT];
@@ -194,7 +212,8 @@ static RESULT read_words(const struct args *args, struct thresholds *t, struct l
     TRY(read_names(&CIPHERS, &t->ciphers, lists->ciphers, LIST_TEXT));
     TRY(read_names(&DIGESTS, &t->digests, lists->digests, LIST_TEXT));
     TRY(read_allow(t, lists->allow, LIST_TEXT));
-    bool of_unit = t->ciphers || t->digests || t->allow || t->period_given;
+    TRY(check_device_certificates(t->device_certificates));
+    bool of_unit = t->device_certificates || t->ciphers || t->digests || t->allow || t->period_given;
     if (t->item && of_unit) {
         return result_error(ERR_SENDER, 0, "采集项只有 --jump 与 --stuck / an item has only --jump and --stuck");
     }
@@ -213,14 +232,15 @@ static void word(struct buf *out, const char *name, const char *value)
 
 static int cmd_thresholds(struct cli *cli, const struct args *args)
 {
-    static const char *const NAMES[] = {"item", "jump", "stuck", "upload-period"};
+    static const char *const NAMES[] = {"item", "jump", "stuck", "upload-period", "device-certificates"};
     struct lists lists;
     struct thresholds t = {.cli = cli,
                            .code = args->words[0],
                            .item = args_text(args, "item"),
                            .ciphers = args_text(args, "ciphers"),
                            .digests = args_text(args, "digests"),
-                           .allow = args_text(args, "allow")};
+                           .allow = args_text(args, "allow"),
+                           .device_certificates = args_text(args, "device-certificates")};
     struct result r = read_words(args, &t, &lists);
     if (!result_ok(r)) {
         return cli_wrong_usage(r);
@@ -247,15 +267,17 @@ static const struct arg_spec THRESHOLD_ARGS[] = {
     {"ciphers", "NAME[,NAME…]|all", "允许的加密方式 / allowed encryption", false},
     {"digests", "NAME[,NAME…]|all", "允许的摘要算法 SM3、SHA-256 / allowed digest methods", false},
     {"allow", "CIDR[,CIDR…]|all", "允许的地址 / allowed addresses", false},
+    {"device-certificates", REQUIRED "|" OPTIONAL, "只接受指名端设备的证书 / only certificates that name their device",
+     false},
     {"upload-period", "SECONDS", "上传周期 / upload period told to its devices", false}};
 
 static const struct command COMMANDS[] = {
     {.words = "enterprise thresholds",
      .run = cmd_thresholds,
      .usage = "CODE [--item DATACODE] [--jump N|off] [--stuck N] [--ciphers …] [--digests …] [--allow CIDR,…] "
-              "[--upload-period S]",
-     .zh = "设置校验阈值、加密方式、摘要算法、地址、上传周期",
-     .en = "sets thresholds, ciphers, digest methods, addresses, upload period",
+              "[--device-certificates required|optional] [--upload-period S]",
+     .zh = "设置校验阈值、加密方式、摘要算法、地址、设备证书、上传周期",
+     .en = "sets thresholds, ciphers, digest methods, addresses, certificates by device, upload period",
      COMMAND_ARGS(THRESHOLD_ARGS),
      .min_words = 1,
      .max_words = 1},

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/pki_store.h"
+#include "net/peer_device.h"
 
 #define CA_CERT "ca.pem"
 #define CA_KEY "ca.key"
@@ -329,6 +330,26 @@ static RESULT add_server_name(struct names *names, const char *name)
     return RESULT_OK;
 }
 
+/* It becomes part of a URI, of an extension's text and of file names. */
+static RESULT check_device(const struct pki_request *q)
+{
+    static const char ALLOWED[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
+    const char *d = q->device;
+    if (!d) {
+        return RESULT_OK;
+    }
+    if (q->kind != PKI_ENTERPRISE) {
+        return result_error(ERR_SENDER, 0,
+                            "只有企业的证书可以指名端设备 / only an enterprise's certificate names a device");
+    }
+    bool safe = *d && *d != '.' && *d != '-' && strlen(d) < PKI_DEVICE && strspn(d, ALLOWED) == strlen(d);
+    return safe ? RESULT_OK
+                : result_error(
+                      ERR_SENDER, 0,
+                      "端设备序列号须为 1 至 64 个字母、数字或 . - _，以字母、数字或 _ 开头 / a device's serial "
+                      "has 1 to 64 letters, digits, '.', '-' or '_', the first no '.' or '-'");
+}
+
 static RESULT split_names(const struct pki_request *q, struct names *names)
 {
     if (strlen(q->code) >= sizeof names->text) {
@@ -373,9 +394,13 @@ static bool extend(X509 *cert, X509 *issuer, const struct pki_request *q, const 
         {NID_subject_key_identifier, "hash"},
         {NID_authority_key_identifier, "keyid:always"}};
     char san[2048] = "";
-    print_san(names, san, sizeof san);
+    if (q->kind == PKI_SERVER) {
+        print_san(names, san, sizeof san);
+    } else if (q->device) {
+        snprintf(san, sizeof san, "URI:" PEER_DEVICE_PREFIX "%s", q->device);
+    }
     return add_extensions(cert, issuer, common, ARRAY_LEN(common)) &&
-           (q->kind != PKI_SERVER || add_extension(cert, issuer, NID_subject_alt_name, san));
+           (!*san || add_extension(cert, issuer, NID_subject_alt_name, san));
 }
 
 static X509 *make_certificate(const struct ca *ca, EVP_PKEY *key, const struct pki_request *q,
@@ -419,6 +444,7 @@ static bool describe(X509 *cert, const struct pki_request *q, const char *identi
     long len = BIO_get_mem_data(issuer, &text);
     snprintf(out->issuer, sizeof out->issuer, "%.*s", (int)len, text);
     snprintf(out->identity, sizeof out->identity, "%s", identity);
+    snprintf(out->device, sizeof out->device, "%s", q->device ? q->device : "");
     out->not_after = q->not_after;
     return true;
 }
@@ -432,6 +458,7 @@ static RESULT record(const char *dir, const struct pki_request *q, const struct 
     memcpy(e.identity, issued->identity, sizeof e.identity);
     memcpy(e.serial, issued->serial, sizeof e.serial);
     memcpy(e.fingerprint, issued->fingerprint, sizeof e.fingerprint);
+    memcpy(e.device, issued->device, sizeof e.device);
     return pki_index_append(dir, &e);
 }
 
@@ -445,8 +472,10 @@ static RESULT sign_and_store(const char *dir, const struct ca *ca, const struct 
         return ssl_error("X509");
     }
     TRY(record(dir, q, out));
-    pki_store_path(out->cert_path, q->out_dir, names->at[0], ".pem");
-    pki_store_path(out->key_path, q->out_dir, names->at[0], ".key");
+    char file[256]; /* CODE, CODE-SERIAL */
+    snprintf(file, sizeof file, "%s%s%s", names->at[0], q->device ? "-" : "", q->device ? q->device : "");
+    pki_store_path(out->cert_path, q->out_dir, file, ".pem");
+    pki_store_path(out->key_path, q->out_dir, file, ".key");
     TRY(write_key(out->key_path, key));
     return write_certificate(out->cert_path, cert, ca->cert);
 }
@@ -458,6 +487,7 @@ RESULT pki_issue(const char *dir, const struct pki_request *q, struct pki_issued
     int lock = -1, out_lock = -1;
     memset(issued, 0, sizeof *issued);
     TRY(split_names(q, &names));
+    TRY(check_device(q));
     if (q->not_after <= q->not_before) {
         return result_error(ERR_SENDER, 0, "有效期颠倒 / the term ends before it begins");
     }
@@ -485,13 +515,19 @@ RESULT pki_each(const char *dir, void (*fn)(const struct pki_entry *entry, void 
     return RESULT_OK;
 }
 
-static RESULT mark(struct pki_index *index, const char *identity, const char *serial, int64_t now, int *count,
+static bool is_chosen(const struct pki_entry *e, const struct pki_choice *which)
+{
+    return strcmp(e->identity, which->identity) == 0 && (!which->device || strcmp(e->device, which->device) == 0) &&
+           (!which->serial || strcmp(e->serial, which->serial) == 0);
+}
+
+static RESULT mark(struct pki_index *index, const struct pki_choice *which, int64_t now, int *count,
                    void (*fn)(const struct pki_entry *entry, void *arg), void *arg)
 {
     bool known = false;
     for (size_t i = 0; i < index->count; i++) {
         struct pki_entry *e = &index->at[i];
-        if (strcmp(e->identity, identity) != 0 || (serial && strcmp(e->serial, serial) != 0)) {
+        if (!is_chosen(e, which)) {
             continue;
         }
         known = true;
@@ -502,10 +538,11 @@ static RESULT mark(struct pki_index *index, const char *identity, const char *se
         }
     }
     return known ? RESULT_OK
-                 : result_error(ERR_NOT_FOUND, 0, "没有为其签发过证书 / no certificate was issued for: %s", identity);
+                 : result_error(ERR_NOT_FOUND, 0, "没有为其签发过证书 / no certificate was issued for: %s%s%s",
+                                which->identity, which->device ? " " : "", which->device ? which->device : "");
 }
 
-RESULT pki_revoke(const char *dir, const char *identity, const char *serial, int crl_days, int64_t now, int *count,
+RESULT pki_revoke(const char *dir, const struct pki_choice *which, int crl_days, int64_t now, int *count,
                   void (*fn)(const struct pki_entry *entry, void *arg), void *arg)
 {
     struct ca ca;
@@ -515,7 +552,7 @@ RESULT pki_revoke(const char *dir, const char *identity, const char *serial, int
     TRY(ca_load(dir, &ca));
     struct result r = pki_store_lock(dir, &lock);
     r = result_ok(r) ? pki_index_load(dir, &index) : r;
-    r = result_ok(r) ? mark(&index, identity, serial, now, count, fn, arg) : r;
+    r = result_ok(r) ? mark(&index, which, now, count, fn, arg) : r;
     r = result_ok(r) ? pki_index_save(dir, &index) : r;
     r = result_ok(r) ? write_crl(dir, &ca, &index, crl_days) : r;
     pki_index_free(&index);

@@ -30,7 +30,7 @@ bool pki_store_exists(const char *path)
 
 RESULT pki_store_lock(const char *dir, int *fd)
 {
-    if (strlen(dir) + 160 > PKI_PATH) {
+    if (strlen(dir) + 208 > PKI_PATH) {
         return result_error(ERR_SENDER, 0, "路径过长 / path too long: %s", dir);
     }
     if (mkdir(dir, 0755) != 0 && errno != EEXIST) {
@@ -87,16 +87,16 @@ RESULT pki_store_write(const char *path, const void *bytes, size_t n, mode_t mod
 
 static void print_entry(struct buf *out, const struct pki_entry *e)
 {
-    buf_printf(out, "%s %s %s %lld %s %lld\n", e->kind, e->identity, e->serial, (long long)e->not_after, e->fingerprint,
-               (long long)e->revoked_at);
+    buf_printf(out, "%s %s %s %lld %s %lld%s%s\n", e->kind, e->identity, e->serial, (long long)e->not_after,
+               e->fingerprint, (long long)e->revoked_at, *e->device ? " " : "", e->device);
 }
 
 static bool parse_entry(const char *line, struct pki_entry *e)
 {
     long long not_after, revoked_at;
     memset(e, 0, sizeof *e);
-    if (sscanf(line, "%15s %127s %40s %lld %64s %lld", e->kind, e->identity, e->serial, &not_after, e->fingerprint,
-               &revoked_at) != 6) {
+    if (sscanf(line, "%15s %127s %40s %lld %64s %lld %64s", e->kind, e->identity, e->serial, &not_after, e->fingerprint,
+               &revoked_at, e->device) < 6) {
         return false;
     }
     e->not_after = not_after;

@@ -1,5 +1,6 @@
 /* pki_store: the files of the CA's folder: lock, whole-file writes, the index of what was issued.
- * Index line: kind identity serial not_after fingerprint revoked_at (seconds since 1970; 0: in force).
+ * Index line: kind identity serial not_after fingerprint revoked_at (seconds since 1970; 0: in force), and the device
+ *          where it names one.
  * Thread: one at a time; processes are kept apart by pki_store_lock. */
 #ifndef NHJC_CLI_PKI_STORE_H
 #define NHJC_CLI_PKI_STORE_H

@@ -12,9 +12,14 @@ struct peer_values { /* all values of one attribute, in order of the certificate
     char *at[PEER_MAX_VALUES];
 };
 
+enum peer_device { PEER_DEVICE_NONE, PEER_DEVICE_NAMED, PEER_DEVICE_UNREADABLE };
+
 struct peer_cert {
-    struct peer_values cn, uid, ou, serial_number, san_uri;
-    char *subject; /* RFC 2253, for logs */
+    struct peer_values cn, uid, ou, serial_number;
+    struct peer_values san_uri; /* without those that name a device: their serial could read as an identity */
+    enum peer_device device; /* does it name its end device (peer_device.h)? UNREADABLE also where it names several */
+    char *device_serial;     /* NAMED: the deviceSerial, else NULL */
+    char *subject;           /* RFC 2253, for logs */
     char *issuer;
     char *serial;                  /* lower-case hex of the DER bytes */
     char fingerprint[65];          /* SHA-256 of the DER, hex */

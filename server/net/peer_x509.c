@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "net/peer_device.h"
 
 /* Names come from strangers: a UTF8String holds what bytes it likes. */
 static char *text_of_bytes(const char *bytes, size_t n)
@@ -60,13 +61,38 @@ static void add_subject_values(struct peer_values *values, const X509_NAME *name
     }
 }
 
-static void add_uris(struct peer_values *values, X509 *cert)
+/* A second device would leave open which one the certificate is for. */
+static void add_device(struct peer_cert *peer, enum peer_device device, const char *serial)
 {
-    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    peer->device = peer->device == PEER_DEVICE_NONE ? device : PEER_DEVICE_UNREADABLE;
+    mem_free(peer->device_serial);
+    peer->device_serial = peer->device == PEER_DEVICE_NAMED ? mem_strdup(serial) : NULL;
+}
+
+static void add_uri(struct peer_cert *peer, const ASN1_STRING *uri)
+{
+    char serial[PEER_SERIAL_SIZE];
+    const char *bytes = (const char *)ASN1_STRING_get0_data(uri);
+    enum peer_device device = peer_device_read(bytes, (size_t)ASN1_STRING_length(uri), serial);
+    if (device == PEER_DEVICE_NONE) {
+        add_value(&peer->san_uri, uri);
+    } else {
+        add_device(peer, device, serial);
+    }
+}
+
+/* Alternative names that are there but cannot be read might name a device. */
+static void add_uris(struct peer_cert *peer, X509 *cert)
+{
+    int found = -1;
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, &found, NULL);
+    if (!names && found != -1) {
+        add_device(peer, PEER_DEVICE_UNREADABLE, "");
+    }
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type == GEN_URI) {
-            add_value(values, name->d.uniformResourceIdentifier);
+            add_uri(peer, name->d.uniformResourceIdentifier);
         }
     }
     GENERAL_NAMES_free(names);
@@ -108,7 +134,7 @@ struct peer_cert *peer_from_x509(X509 *cert)
     add_subject_values(&peer->uid, subject, NID_userId);
     add_subject_values(&peer->ou, subject, NID_organizationalUnitName);
     add_subject_values(&peer->serial_number, subject, NID_serialNumber);
-    add_uris(&peer->san_uri, cert);
+    add_uris(peer, cert);
     peer->subject = peer_name_text(subject);
     peer->issuer = peer_name_text(X509_get_issuer_name(cert));
     peer->serial = serial_text(cert);
@@ -136,6 +162,7 @@ void peer_free(struct peer_cert **pp)
     free_values(&peer->ou);
     free_values(&peer->serial_number);
     free_values(&peer->san_uri);
+    mem_free(peer->device_serial);
     mem_free(peer->subject);
     mem_free(peer->issuer);
     mem_free(peer->serial);

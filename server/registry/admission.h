@@ -74,11 +74,13 @@ RESULT admission_registered(struct db *db, const char *code, int64_t now, bool *
 struct admission_certificate {
     const char *code;
     const char *fingerprint, *serial, *issuer; /* fingerprint: SHA-256, hex */
+    const char *device;                        /* serial of the end device that it names; NULL or "": none */
     int64_t not_after, former_until;           /* the certificate bound before is good until then */
 };
 /* Writes it down if it is not known yet, for warnings of its end and the conformity report; binds nothing. */
 RESULT admission_note_certificate(struct db *db, const struct admission_certificate *c);
-/* Binds the certificate; the same again keeps the former one's grace. *renewed: another one was bound before. */
+/* Binds the certificate, to the device if it names one, else to the enterprise; the same again keeps the former one's
+ * grace. *renewed: another one was bound before. */
 RESULT admission_bind(struct db *db, const struct admission_certificate *c, bool *renewed);
 RESULT admission_notify(struct db *db, const char *code);
 

@@ -29,13 +29,28 @@ static const struct db_stmt BIND = {
     "  cert_former_until = CASE WHEN lower(u.cert_fingerprint) = $2 THEN u.cert_former_until "
     "                           WHEN f.former <> '' THEN $3 END "
     "FROM (SELECT coalesce(nullif(x.cert_fingerprint, ''), (SELECT c.fingerprint FROM certificate c "
-    "         WHERE c.identity = $1 AND c.revoked_at IS NULL AND c.fingerprint <> $2 AND c.not_after > $4 "
-    "         ORDER BY c.created_at DESC LIMIT 1), '') AS former FROM unit x WHERE x.code = $1) f "
+    "         WHERE c.identity = $1 AND c.device = '' AND c.revoked_at IS NULL AND c.fingerprint <> $2 "
+    "           AND c.not_after > $4 ORDER BY c.created_at DESC LIMIT 1), '') AS former FROM unit x WHERE x.code = $1) "
+    "f "
     "WHERE u.code = $1 RETURNING f.former <> '' AND lower(f.former) <> $2"};
+/* The same for one device. */
+static const struct db_stmt BIND_DEVICE = {
+    "admission.bind_device",
+    "INSERT INTO device_binding AS b (unit_id, serial, fingerprint, former, former_until) "
+    "SELECT u.id, $5, $2, f.former, CASE WHEN f.former <> '' THEN $3 END FROM unit u, LATERAL (SELECT coalesce("
+    "    (SELECT x.fingerprint FROM device_binding x WHERE x.unit_id = u.id AND x.serial = $5), "
+    "    (SELECT c.fingerprint FROM certificate c WHERE c.identity = $1 AND c.device = $5 AND c.revoked_at IS NULL "
+    "       AND c.fingerprint <> $2 AND c.not_after > $4 ORDER BY c.created_at DESC LIMIT 1), '') AS former) f "
+    "WHERE u.code = $1 "
+    "ON CONFLICT (unit_id, serial) DO UPDATE SET fingerprint = excluded.fingerprint, "
+    "  former = CASE WHEN b.fingerprint = excluded.fingerprint THEN b.former ELSE excluded.former END, "
+    "  former_until = CASE WHEN b.fingerprint = excluded.fingerprint THEN b.former_until "
+    "                      ELSE excluded.former_until END "
+    "RETURNING b.former <> ''"};
 static const struct db_stmt RECORD = {
-    "admission.certificate",
-    "INSERT INTO certificate (fingerprint, identity, serial, issuer, not_after) VALUES ($1, $2, $3, $4, $5) "
-    "ON CONFLICT (fingerprint) DO NOTHING"};
+    "admission.certificate", "INSERT INTO certificate (fingerprint, identity, serial, issuer, not_after, device) "
+                             "VALUES ($1, $2, $3, $4, $5, coalesce($6, '')) "
+                             "ON CONFLICT (fingerprint) DO NOTHING"};
 static const struct db_stmt NOTIFY = {"admission.notify", "SELECT pg_notify('nhjc_registry', $1)"};
 
 static void fill(const struct db_rows *rows, struct admission_facts *f)
@@ -138,6 +153,7 @@ RESULT admission_note_certificate(struct db *db, const struct admission_certific
     db_bind_text(&p, c->serial);
     db_bind_text(&p, c->issuer);
     db_bind_time(&p, c->not_after);
+    db_bind_text(&p, c->device);
     struct result r = db_query(db, &RECORD, &p, NULL);
     db_params_free(&p);
     return r;
@@ -154,8 +170,13 @@ RESULT admission_bind(struct db *db, const struct admission_certificate *c, bool
     db_bind_text(&p, c->fingerprint);
     db_bind_time(&p, c->former_until);
     db_bind_time(&p, now);
-    db_bind_time(&p, now);
-    struct result r = db_query(db, &BIND, &p, &rows);
+    bool device = c->device && *c->device;
+    if (device) {
+        db_bind_text(&p, c->device);
+    } else {
+        db_bind_time(&p, now);
+    }
+    struct result r = db_query(db, device ? &BIND_DEVICE : &BIND, &p, &rows);
     db_params_free(&p);
     TRY(r);
     *renewed = db_rows_count(rows) > 0 && db_get_bool(rows, 0, 0);

@@ -60,6 +60,12 @@ struct device {
     bool has_key;
 };
 
+struct device_binding { /* the certificate of one end device, registered or not */
+    const char *serial, *fingerprint;
+    const char *former; /* as cert_former and cert_former_until of the unit */
+    int64_t former_until;
+};
+
 struct unit {
     atomic_int references;
     int32_t id;
@@ -74,6 +80,7 @@ struct unit {
     const char *cert_fingerprint; /* bound certificate, "" = any with the right identity */
     const char *cert_former;      /* renewal: the one bound before, "" = none … */
     int64_t cert_former_until;    /* … good until here */
+    bool device_certificates;     /* only certificates that name their device may act */
     const char *ciphers;          /* allowed encryption names, space separated, "" = all */
     const char *digests;          /* allowed digest methods, likewise */
     const char *allow;            /* allow-list of addresses (CIDR, space separated), "" = any */
@@ -83,6 +90,8 @@ struct unit {
     int32_t slot_count;
     struct device *devices;
     size_t device_count;
+    struct device_binding *bindings;
+    size_t binding_count;
     void *memory; /* arena */
 };
 
@@ -99,7 +108,8 @@ RESULT registry_reload_all(struct registry *r, struct db *db);
 
 const struct item *unit_item(const struct unit *u, const char *data_code, int stat_type); /* NULL: none */
 bool unit_has_code(const struct unit *u, const char *data_code);                          /* any stat type, active */
-const struct device *unit_device(const struct unit *u, const char *device_id); /* hex digits in either case */
+const struct device *unit_device(const struct unit *u, const char *device_id);       /* hex digits in either case */
+const struct device_binding *unit_binding(const struct unit *u, const char *serial); /* NULL: none */
 bool unit_may_upload(const struct unit *u); /* state testing, trial or accepted (certified moves on) */
 const char *unit_state_name(enum unit_state s);
 bool unit_state_from_name(const char *name, enum unit_state *s);

@@ -27,6 +27,16 @@ bool unit_state_from_name(const char *name, enum unit_state *s)
     return false;
 }
 
+const struct device_binding *unit_binding(const struct unit *u, const char *serial)
+{
+    for (size_t i = 0; i < u->binding_count; i++) {
+        if (strcmp(u->bindings[i].serial, serial) == 0) {
+            return &u->bindings[i];
+        }
+    }
+    return NULL;
+}
+
 bool unit_may_upload(const struct unit *u)
 {
     return u->state == UNIT_TESTING || u->state == UNIT_TRIAL || u->state == UNIT_ACCEPTED;

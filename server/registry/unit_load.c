@@ -7,7 +7,7 @@
 
 #define UNIT_COLUMNS                                                                                                   \
     "id, code, region_code, name, industry_code, state, from_platform, period, config_version, upload_period,"         \
-    " cert_fingerprint, ciphers, allow_from, next_slot, cert_former, cert_former_until, digests"
+    " cert_fingerprint, ciphers, allow_from, next_slot, cert_former, cert_former_until, digests, device_certificates"
 enum {
     U_ID,
     U_CODE,
@@ -25,7 +25,8 @@ enum {
     U_NEXT_SLOT,
     U_FORMER,
     U_FORMER_UNTIL,
-    U_DIGESTS
+    U_DIGESTS,
+    U_DEVICE_CERTIFICATES
 };
 
 static const struct db_stmt UNITS_AFTER = {"units_after",
@@ -62,11 +63,20 @@ static const struct db_stmt DEVICES = {
     "registry_devices", "SELECT unit_id, device_id, serial, secret_key FROM device WHERE unit_id BETWEEN $1 AND $2"
                         " ORDER BY unit_id, serial"};
 enum { D_UNIT_ID, D_ID, D_SERIAL, D_KEY };
+static const struct db_stmt BINDINGS = {"registry_bindings",
+                                        "SELECT unit_id, serial, fingerprint, former, former_until FROM device_binding"
+                                        " WHERE unit_id BETWEEN $1 AND $2 ORDER BY unit_id, serial"};
+enum { B_UNIT_ID, B_SERIAL, B_FINGERPRINT, B_FORMER, B_FORMER_UNTIL };
 
 /* The rows of one unit in a result ordered by unit id. */
 struct span {
     const struct db_rows *rows;
     size_t first, end;
+};
+
+/* What belongs to one unit. */
+struct parts {
+    struct span items, devices, bindings;
 };
 
 /* One unit's memory is one block: 17,000 of them live side by side for years. */
@@ -108,6 +118,7 @@ static size_t text_bytes(const struct db_rows *rows, size_t row, const int *colu
 static const int UNIT_TEXTS[] = {U_NAME, U_INDUSTRY, U_FINGERPRINT, U_CIPHERS, U_ALLOW, U_FORMER, U_DIGESTS};
 static const int ITEM_TEXTS[] = {I_NAME, I_UNIT};
 static const int DEVICE_TEXTS[] = {D_SERIAL};
+static const int BINDING_TEXTS[] = {B_SERIAL, B_FINGERPRINT, B_FORMER};
 
 static int32_t count_slots(const struct db_rows *units, size_t row, const struct span *items)
 {
@@ -119,20 +130,29 @@ static int32_t count_slots(const struct db_rows *units, size_t row, const struct
     return (int32_t)slots;
 }
 
-static size_t measure(const struct db_rows *units, size_t row, const struct span *items, const struct span *devices,
-                      int32_t slots)
+static size_t span_count(const struct span *s)
 {
-    size_t n = rounded(sizeof(struct unit)) + rounded((items->end - items->first) * sizeof(struct item)) +
-               rounded((size_t)slots * sizeof(struct item *)) +
-               rounded((devices->end - devices->first) * sizeof(struct device)) +
-               text_bytes(units, row, UNIT_TEXTS, ARRAY_LEN(UNIT_TEXTS));
-    for (size_t i = items->first; i < items->end; i++) {
-        n += text_bytes(items->rows, i, ITEM_TEXTS, ARRAY_LEN(ITEM_TEXTS));
-    }
-    for (size_t i = devices->first; i < devices->end; i++) {
-        n += text_bytes(devices->rows, i, DEVICE_TEXTS, ARRAY_LEN(DEVICE_TEXTS));
+    return s->end - s->first;
+}
+
+static size_t span_texts(const struct span *s, const int *columns, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = s->first; i < s->end; i++) {
+        n += text_bytes(s->rows, i, columns, count);
     }
     return n;
+}
+
+static size_t measure(const struct db_rows *units, size_t row, const struct parts *p, int32_t slots)
+{
+    return rounded(sizeof(struct unit)) + rounded(span_count(&p->items) * sizeof(struct item)) +
+           rounded((size_t)slots * sizeof(struct item *)) + rounded(span_count(&p->devices) * sizeof(struct device)) +
+           rounded(span_count(&p->bindings) * sizeof(struct device_binding)) +
+           text_bytes(units, row, UNIT_TEXTS, ARRAY_LEN(UNIT_TEXTS)) +
+           span_texts(&p->items, ITEM_TEXTS, ARRAY_LEN(ITEM_TEXTS)) +
+           span_texts(&p->devices, DEVICE_TEXTS, ARRAY_LEN(DEVICE_TEXTS)) +
+           span_texts(&p->bindings, BINDING_TEXTS, ARRAY_LEN(BINDING_TEXTS));
 }
 
 static void copy_code(char *out, size_t size, const char *text)
@@ -220,6 +240,18 @@ static void fill_devices(struct unit *u, const struct span *s, struct block *tex
     }
 }
 
+static void fill_bindings(struct unit *u, const struct span *s, struct block *text)
+{
+    for (size_t i = 0; i < u->binding_count; i++) {
+        struct device_binding *b = &u->bindings[i];
+        size_t row = s->first + i;
+        b->serial = take_text(text, db_get_text(s->rows, row, B_SERIAL));
+        b->fingerprint = take_text(text, db_get_text(s->rows, row, B_FINGERPRINT));
+        b->former = take_text(text, db_get_text(s->rows, row, B_FORMER));
+        b->former_until = db_is_null(s->rows, row, B_FORMER_UNTIL) ? 0 : db_get_time(s->rows, row, B_FORMER_UNTIL);
+    }
+}
+
 static void fill_unit(struct unit *u, const struct db_rows *r, size_t row, struct block *text)
 {
     u->id = (int32_t)db_get_int(r, row, U_ID);
@@ -235,6 +267,7 @@ static void fill_unit(struct unit *u, const struct db_rows *r, size_t row, struc
     u->config_version = (int32_t)db_get_int(r, row, U_VERSION);
     u->upload_period = (int32_t)db_get_int(r, row, U_UPLOAD_PERIOD);
     u->cert_fingerprint = take_text(text, db_get_text(r, row, U_FINGERPRINT));
+    u->device_certificates = db_get_bool(r, row, U_DEVICE_CERTIFICATES);
     u->ciphers = take_text(text, db_get_text(r, row, U_CIPHERS));
     u->digests = take_text(text, db_get_text(r, row, U_DIGESTS));
     u->allow = take_text(text, db_get_text(r, row, U_ALLOW));
@@ -242,25 +275,27 @@ static void fill_unit(struct unit *u, const struct db_rows *r, size_t row, struc
     u->cert_former_until = db_is_null(r, row, U_FORMER_UNTIL) ? 0 : db_get_time(r, row, U_FORMER_UNTIL);
 }
 
-static struct unit *make_unit(const struct db_rows *units, size_t row, const struct span *items,
-                              const struct span *devices)
+static struct unit *make_unit(const struct db_rows *units, size_t row, const struct parts *p)
 {
-    int32_t slots = count_slots(units, row, items);
-    size_t size = measure(units, row, items, devices, slots);
+    int32_t slots = count_slots(units, row, &p->items);
+    size_t size = measure(units, row, p, slots);
     uint8_t *memory = mem_alloc(size);
     struct block b = {memory};
     struct unit *u = take(&b, sizeof(*u));
     u->memory = memory;
     atomic_init(&u->references, 1);
-    u->item_count = items->end - items->first;
-    u->device_count = devices->end - devices->first;
+    u->item_count = span_count(&p->items);
+    u->device_count = span_count(&p->devices);
+    u->binding_count = span_count(&p->bindings);
     u->slot_count = slots;
     u->items = take(&b, u->item_count * sizeof(struct item));
     u->by_slot = take(&b, (size_t)slots * sizeof(struct item *));
     u->devices = take(&b, u->device_count * sizeof(struct device));
+    u->bindings = take(&b, u->binding_count * sizeof(struct device_binding));
     fill_unit(u, units, row, &b);
-    fill_items(u, items, &b);
-    fill_devices(u, devices, &b);
+    fill_items(u, &p->items, &b);
+    fill_devices(u, &p->devices, &b);
+    fill_bindings(u, &p->bindings, &b);
     return u;
 }
 
@@ -290,37 +325,37 @@ static struct result query_range(struct db *db, const struct db_stmt *s, const s
     return r;
 }
 
-static void make_batch(const struct db_rows *units, const struct db_rows *item_rows, const struct db_rows *device_rows,
-                       struct unit_batch *batch)
+static void make_batch(const struct db_rows *units, struct parts *p, struct unit_batch *batch)
 {
-    struct span items = {item_rows, 0, 0}, devices = {device_rows, 0, 0};
     batch->count = db_rows_count(units);
     batch->units = mem_array(batch->count, sizeof(struct unit *));
     for (size_t i = 0; i < batch->count; i++) {
         int64_t id = db_get_int(units, i, U_ID);
-        advance(&items, id);
-        advance(&devices, id);
-        batch->units[i] = make_unit(units, i, &items, &devices);
+        advance(&p->items, id);
+        advance(&p->devices, id);
+        advance(&p->bindings, id);
+        batch->units[i] = make_unit(units, i, p);
     }
 }
 
 static struct result load(struct db *db, const struct db_stmt *s, const struct db_params *p, struct unit_batch *batch)
 {
-    struct db_rows *units = NULL, *items = NULL, *devices = NULL;
+    static const struct db_stmt *const ASK[] = {&ITEMS, &DEVICES, &BINDINGS};
+    struct db_rows *units = NULL, *rows[ARRAY_LEN(ASK)] = {NULL};
     *batch = (struct unit_batch){0};
     TRY(db_query(db, s, p, &units));
     struct result r = RESULT_OK;
-    if (db_rows_count(units) > 0) {
-        r = query_range(db, &ITEMS, units, &items);
-        if (result_ok(r)) {
-            r = query_range(db, &DEVICES, units, &devices);
-        }
-        if (result_ok(r)) {
-            make_batch(units, items, devices, batch);
-        }
+    bool any = db_rows_count(units) > 0;
+    for (size_t i = 0; any && i < ARRAY_LEN(ASK) && result_ok(r); i++) {
+        r = query_range(db, ASK[i], units, &rows[i]);
     }
-    db_rows_free(&devices);
-    db_rows_free(&items);
+    if (any && result_ok(r)) {
+        struct parts parts = {{rows[0], 0, 0}, {rows[1], 0, 0}, {rows[2], 0, 0}};
+        make_batch(units, &parts, batch);
+    }
+    for (size_t i = ARRAY_LEN(ASK); i > 0; i--) {
+        db_rows_free(&rows[i - 1]);
+    }
     db_rows_free(&units);
     return r;
 }

@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 #include "ingest/config_upload.h"
+#include "net/peer_device.h"
 #include "query/catalog.h"
 #include "query/query.h"
 #include "registry/admission.h"
@@ -25,6 +27,38 @@ DEFINE_BASE_TABLES(access)
 
 /* ---- who is calling ---- */
 
+/* What the caller reads of its certificate and the device: around the serial that the certificate names. */
+static const struct {
+    const char *zh, *zh_after, *en, *en_after;
+} DEVICE_WORDS[] = {
+    [DEVICE_UNREADABLE] = {"证书中以" PEER_DEVICE_PREFIX "指名的端设备无法识别，或不止一个；请换发证书", "",
+                           "the end device that the certificate names by " PEER_DEVICE_PREFIX
+                           " cannot be read, or it names more than one; have the certificate issued anew",
+                           ""},
+    [DEVICE_NOT_NAMED] = {"该单位只接受指名端设备的证书，此证书没有指名；请申请为本设备签发的证书", "",
+                          "this enterprise only uses certificates that name their end device and this one names none; "
+                          "ask for one that is issued for the device",
+                          ""},
+    [DEVICE_OTHER] = {"证书是为端设备",
+                      "签发的；只能以此deviceSerial注册，并使用该注册的deviceId，其他端设备须用各自的证书",
+                      "the certificate is for device ",
+                      ": register with this deviceSerial and use the deviceId of that registration; another device "
+                      "needs its own certificate"},
+};
+
+/* serial: of the device that is acted for; NULL: not known yet. */
+static RESULT check_device(struct engine_call *call, const struct unit *unit, const char *serial)
+{
+    const struct peer_cert *cert = call->request->cert;
+    enum device_verdict v = network_judge_device(cert, unit, serial);
+    if (v == DEVICE_FITS)
+        return RESULT_OK;
+    const char *named = v == DEVICE_OTHER ? cert->device_serial : "";
+    int n = (int)utf8_cut(named, strlen(named), 128);
+    call->refusal_zh = arena_printf(call->arena, "%s%.*s%s", DEVICE_WORDS[v].zh, n, named, DEVICE_WORDS[v].zh_after);
+    return result_error(ERR_UNAUTHORISED, 1103, "%s%.*s%s", DEVICE_WORDS[v].en, n, named, DEVICE_WORDS[v].en_after);
+}
+
 /* The caller's own enterprise (unit_release), or NULL and why it may not act. */
 static struct unit *callers_unit(struct engine_call *call, struct result *why)
 {
@@ -34,6 +68,10 @@ static struct unit *callers_unit(struct engine_call *call, struct result *why)
     if (!result_ok(*why))
         return NULL;
     *why = network_may_upload(&w->identity, call->request->cert, call->request->peer, unit); /* NULL: 1104 */
+    if (unit && (result_ok(*why) || why->code == 1103)) { /* what is wrong with the device says more than "not bound" */
+        struct result device = check_device(call, unit, NULL);
+        *why = result_ok(device) ? *why : device;
+    }
     if (!result_ok(*why) && unit)
         unit_release(&unit);
     return unit;
@@ -48,17 +86,18 @@ static struct unit *named_unit(struct engine_call *call, const char *enterprise_
     return NULL;
 }
 
-/* false: the response says 2109, in the same words whether the device is another's or nobody's (7.4). From here on
- * call->device_id names it as it is stored. */
-static bool own_device(struct engine_call *call, const struct unit *unit, const char *device_id, void *response)
+/* false: the response says 2109, in the same words whether the device is another's or nobody's (7.4); or *r says that
+ * the certificate is for another device of the enterprise. From here on call->device_id names it as it is stored. */
+static bool own_device(struct engine_call *call, const struct unit *unit, const char *device_id, void *response,
+                       struct result *r)
 {
     struct response_head *head = response;
     const struct device *device = unit_device(unit, device_id);
     call->device_id = device ? arena_strdup(call->arena, device->id) : device_id;
-    if (device)
-        return true;
-    head->responseCode = 2109;
-    return false;
+    *r = device ? check_device(call, unit, device->serial) : RESULT_OK;
+    if (!device)
+        head->responseCode = 2109;
+    return device && result_ok(*r);
 }
 
 static char *version_text(struct engine_call *call, int32_t version)
@@ -109,6 +148,7 @@ static RESULT note_certificate(struct engine_call *call, const struct unit *unit
                                       .fingerprint = cert->fingerprint,
                                       .serial = cert->serial,
                                       .issuer = cert->issuer,
+                                      .device = cert->device_serial,
                                       .not_after = cert->not_after};
     return admission_note_certificate(worker_of(call)->db, &c);
 }
@@ -149,7 +189,9 @@ OPERATION_FUNCTION(access_register)
     if (strcmp(in->regionCode, unit->region) != 0)
         log_write(LOG_INFO, "soap", "region_differs", "enterprise=%s admitted=%s sent=%s", unit->code, unit->region,
                   log_quote(in->regionCode));
-    r = register_device(call, unit, in, response);
+    r = check_device(call, unit, in->deviceSerial);
+    if (result_ok(r))
+        r = register_device(call, unit, in, response);
     unit_release(&unit);
     return r;
 }
@@ -163,7 +205,7 @@ OPERATION_FUNCTION(access_check_version)
     struct unit *unit = callers_unit(call, &r);
     if (!unit)
         return r;
-    if (own_device(call, unit, in->deviceId, response)) {
+    if (own_device(call, unit, in->deviceId, response, &r)) {
         r = worker_dic_version(call, &dic_version);
         out->regVersion = unconst(REG_VERSION);
         out->dicVersion = unconst(dic_version);
@@ -194,7 +236,7 @@ OPERATION_FUNCTION(access_download_base_data)
     if (!unit)
         return r;
     out->dicVersion = unconst(""); /* needed also where the device is not the caller's */
-    if (own_device(call, unit, in->deviceId, response))
+    if (own_device(call, unit, in->deviceId, response, &r))
         r = download_base_data(call, in, out);
     unit_release(&unit);
     return r;
@@ -212,7 +254,7 @@ OPERATION_FUNCTION(access_download_enterprise)
     struct unit *unit = callers_unit(call, &r);
     if (!unit)
         return r;
-    if (own_device(call, unit, in->deviceId, response)) {
+    if (own_device(call, unit, in->deviceId, response, &r)) {
         r = catalog_document(w->db, unit->id, call->arena, &document);
         out->configVersion = version_text(call, document.version);
         out->content = (struct wire_bytes){document.content, document.len};
@@ -244,8 +286,9 @@ static RESULT receive_config(struct engine_call *call, const struct unit *unit, 
 {
     bool outdated = false;
     TRY(parse_message_id(in->messageId));
-    if (!own_device(call, unit, in->deviceId, out))
-        return RESULT_OK;
+    struct result r;
+    if (!own_device(call, unit, in->deviceId, out, &r))
+        return r;
     TRY(versions_outdated(call, REG_VERSION, in->dicVersion, &outdated)); /* the request names no regVersion */
     if (outdated && worker_of(call)->service->require_dic_version)
         out->responseCode = 2108;
@@ -295,8 +338,9 @@ static RESULT receive_data(struct engine_call *call, const struct unit *unit, co
 {
     bool outdated = false;
     TRY(parse_upload_words(in->messageId, in->contentEncoding, in->encryption, in->digestMethod));
-    if (!own_device(call, unit, in->deviceId, out))
-        return RESULT_OK;
+    struct result r;
+    if (!own_device(call, unit, in->deviceId, out, &r))
+        return r;
     TRY(versions_outdated(call, in->regVersion, in->dicVersion, &outdated));
     if (outdated && worker_of(call)->service->require_dic_version)
         out->responseCode = 2108;
@@ -362,7 +406,7 @@ OPERATION_FUNCTION(access_query_uploads)
     struct unit *unit = callers_unit(call, &r);
     if (!unit)
         return r;
-    if (own_device(call, unit, in->deviceId, response))
+    if (own_device(call, unit, in->deviceId, response, &r))
         r = query_own_uploads(call, unit, in, response);
     unit_release(&unit);
     return r;
@@ -437,7 +481,7 @@ OPERATION_FUNCTION(access_heartbeat)
     struct unit *unit = callers_unit(call, &r);
     if (!unit)
         return r;
-    if (own_device(call, unit, in->deviceId, response))
+    if (own_device(call, unit, in->deviceId, response, &r))
         r = heartbeat(call, unit, in, response);
     unit_release(&unit);
     return r;
@@ -467,7 +511,7 @@ OPERATION_FUNCTION(access_report_command)
     struct unit *unit = callers_unit(call, &r);
     if (!unit)
         return r;
-    if (own_device(call, unit, in->deviceId, response))
+    if (own_device(call, unit, in->deviceId, response, &r))
         r = report_command(call, unit, in);
     unit_release(&unit);
     return r;

@@ -154,7 +154,7 @@ static void answer_error(struct engine *e, struct engine_call *call, struct resu
     int code = engine_public_code(r);
     if (r.kind == ERR_INTERNAL)
         log_result(LOG_ERROR, "soap", "operation_failed", r);
-    const char *message = code_message(e->arena, code, NULL, ours || !*r.text ? NULL : r.text);
+    const char *message = code_message(e->arena, code, call->refusal_zh, ours || !*r.text ? NULL : r.text);
     answer_fault(e, call, ours ? FAULT_RECEIVER : FAULT_SENDER, code, message, answer);
 }
 

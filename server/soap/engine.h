@@ -40,6 +40,7 @@ struct engine_call {
     const char *base_url;               /* https://host:port as the caller knows us */
     const char *message_id, *device_id; /* set by operations, for the record of refusals */
     int retry_after;                    /* seconds, set by authorise with 1106 */
+    const char *refusal_zh;             /* set by operations: the Chinese of the error they return; NULL: none */
 };
 
 /* How every response struct begins (checked against the generated structs in operations.c). */

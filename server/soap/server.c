@@ -32,6 +32,8 @@ static struct result authorise(struct engine_call *call)
     if (w->identity.kind != CALLERS[call->service])
         return result_error(ERR_UNAUTHORISED, 1103, "this service is for %s",
                             CALLERS[call->service] == IDENTITY_PLATFORM ? "platforms" : "enterprises");
+    if (w->identity.kind == IDENTITY_PLATFORM && call->request->cert->device != PEER_DEVICE_NONE)
+        return result_error(ERR_UNAUTHORISED, 1103, "the certificate names an end device, a platform's does not");
     return RESULT_OK;
 }
 

@@ -132,20 +132,32 @@ static bool state_allows(const struct identity *id, const struct unit *unit)
     return STATES[unit->state].may_upload || (admitted_below && !stopped);
 }
 
-/* A renewed certificate and, for a while, the one before it. */
-static bool is_bound(const struct peer_cert *cert, const struct unit *unit)
+/* The bound certificate or, for a while after a renewal, the one before it. */
+static bool is_either(const struct peer_cert *cert, const char *bound, const char *former, int64_t former_until)
 {
-    const char *former = unit->cert_former;
-    return cert && (strcasecmp(unit->cert_fingerprint, cert->fingerprint) == 0 ||
-                    (former && former[0] && strcasecmp(former, cert->fingerprint) == 0 &&
-                     clock_now() < unit->cert_former_until));
+    return cert && bound && bound[0] &&
+           (strcasecmp(bound, cert->fingerprint) == 0 ||
+            (former && former[0] && strcasecmp(former, cert->fingerprint) == 0 && clock_now() < former_until));
+}
+
+/* A certificate that names a device goes by that device's binding; without one, and without a name, by the
+ * enterprise's. What has no binding of its own is good only where nothing is bound. */
+static bool binding_allows(const struct peer_cert *cert, const struct unit *unit)
+{
+    bool named = cert && cert->device == PEER_DEVICE_NAMED;
+    const struct device_binding *own = named ? unit_binding(unit, cert->device_serial) : NULL;
+    if (own) {
+        return is_either(cert, own->fingerprint, own->former, own->former_until);
+    }
+    const char *bound = unit->cert_fingerprint;
+    bool nothing_bound = !(bound && bound[0]) && unit->binding_count == 0;
+    return nothing_bound || is_either(cert, bound, unit->cert_former, unit->cert_former_until);
 }
 
 /* What is bound to the enterprise's own certificate and line; a platform has its own. */
 static struct result check_binding(const struct peer_cert *cert, const char *peer, const struct unit *unit)
 {
-    const char *bound = unit->cert_fingerprint;
-    if (bound && bound[0] && !is_bound(cert, unit)) {
+    if (!binding_allows(cert, unit)) {
         return result_error(ERR_UNAUTHORISED, 1103, "enterprise is bound to another certificate");
     }
     if (!address_allowed(unit->allow, peer)) {
@@ -167,6 +179,18 @@ RESULT network_may_upload(const struct identity *id, const struct peer_cert *cer
         return result_error(ERR_UNAUTHORISED, 1104, "enterprise is %s", STATES[unit->state].en);
     }
     return id->kind == IDENTITY_PLATFORM ? RESULT_OK : check_binding(cert, peer, unit);
+}
+
+enum device_verdict network_judge_device(const struct peer_cert *cert, const struct unit *unit, const char *serial)
+{
+    switch (cert->device) {
+    case PEER_DEVICE_NONE:
+        return unit->device_certificates ? DEVICE_NOT_NAMED : DEVICE_FITS;
+    case PEER_DEVICE_NAMED:
+        return !serial || strcmp(serial, cert->device_serial) == 0 ? DEVICE_FITS : DEVICE_OTHER;
+    default:
+        return DEVICE_UNREADABLE;
+    }
 }
 
 /* ---- addresses ---- */

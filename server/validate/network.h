@@ -29,6 +29,17 @@ bool region_covers(const char *platform_code, const char *region_code);
 /* May this identity upload for the unit (state, binding, address)? peer: "ip:port". */
 RESULT network_may_upload(const struct identity *id, const struct peer_cert *cert, const char *peer,
                           const struct unit *unit);
+
+/* Does the end device that the certificate names fit? Every other answer is a 1103. */
+enum device_verdict {
+    DEVICE_FITS,
+    DEVICE_UNREADABLE, /* the certificate names one, but not readably or not just one */
+    DEVICE_NOT_NAMED,  /* the enterprise is set to certificates that name theirs */
+    DEVICE_OTHER       /* it names another one than serial */
+};
+/* serial: the deviceSerial that is registered, or that the deviceId was registered with; NULL: not known yet. */
+enum device_verdict network_judge_device(const struct peer_cert *cert, const struct unit *unit, const char *serial);
+
 /* allow: space-separated CIDRs; empty allows all. */
 bool address_allowed(const char *allow, const char *peer);
 

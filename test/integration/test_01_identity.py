@@ -1,4 +1,5 @@
 """Who may call: certificates are judged in the handshake, identities before anything else is looked at."""
+import json
 import os
 import shutil
 import socket
@@ -249,6 +250,229 @@ class Identities(StackCase):
         self.fault(1103, self.register, own.client, other)
         wait(lambda: self.province.number("SELECT count(*) FROM audit_log WHERE actor = '%s' AND code = 1103" % own.enterprise),
              10, what='the audit row')
+
+
+class Devices(StackCase):
+    """Certificates that name one end device of their enterprise by urn:nhjc:device:SERIAL (1103)."""
+
+    def issued(self, code, serial, *words):
+        """A client with the certificate that the demo CA issues for this device."""
+        self.province.ctl('pki', 'issue', '--enterprise', code, '--device', serial, '--out', self.province.pki, *words)
+        return self.client('%s-%s' % (code, serial))
+
+    def client(self, name, folder=None):
+        path = os.path.join(folder or self.province.pki, name)
+        return nhjc.Client(self.province.url, self.stack.env['NHJC_CA'], path + '.pem', path + '.key')
+
+    def odd(self, code, name, *names, subject=None):
+        """A client whose certificate has these alternative names, which our own tool would never write."""
+        folder, ca = os.path.join(self.stack.dir, 'san'), os.path.dirname(self.stack.env['NHJC_CA'])
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, name)
+        with open(path + '.ext', 'w') as file:
+            file.write('extendedKeyUsage = clientAuth\nauthorityKeyIdentifier = keyid\nsubjectAltName = @names\n[names]\n')
+            file.writelines('%s\n' % line for line in names)
+        run('openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', path + '.key', '-out', path + '.csr',
+            '-subj', subject or '/CN=%s/UID=%s' % (name, code))
+        run('openssl', 'x509', '-req', '-in', path + '.csr', '-CA', os.path.join(ca, 'ca.pem'), '-CAkey', os.path.join(ca, 'ca.key'), '-days', '30',
+            '-set_serial', str(0x7000 + len(os.listdir(folder))), '-extfile', path + '.ext', '-out', path + '.pem')
+        return self.client(name, folder)
+
+    def operations(self, device):
+        """Every operation that takes a deviceId, with this device's."""
+        now = [('deviceId', device.id)]
+        body = nhjc.data(device.enterprise, device.id, readings(POWER, '2018-01-01 00:00', ['1']))
+        return {'CheckVersion': now, 'DownloadBaseData': now, 'DownloadEnterprise': now,
+                'UploadConfig': [('messageId', nhjc.new_id())] + now + [('enterpriseCode', device.enterprise), ('dicVersion', device.dic_version),
+                                                                        ('content', nhjc.config(device.enterprise, BASIC))],
+                'UploadData': device.fields(body),
+                'QueryUploads': now + [('from', '2018-01-01 00:00:00'), ('to', '2018-02-01 00:00:00')],
+                'Heartbeat': now + [('deviceTime', '2024-01-01 00:00:00')],
+                'ReportCommand': now + [('commandId', '0' * 32), ('result', 'DONE')]}
+
+    def refused(self, words, client, name, fields):
+        fault = self.fault(1103, client.call, 'access', name, *fields)
+        for word in words:
+            self.assertIn(word, fault.text, name)
+        return fault
+
+    def register(self, code, serial):
+        return ('enterpriseCode', code), ('regionCode', '420100'), ('deviceSerial', serial)
+
+    def set_required(self, code, word):
+        self.province.ctl('enterprise', 'thresholds', code, '--device-certificates', word)
+
+    def test_a_certificate_is_good_for_its_own_device_in_every_operation(self):
+        code = self.stack.enterprise(20)
+        first, second = nhjc.Device(self.issued(code, 'gate-1'), code, 'gate-1'), nhjc.Device(self.issued(code, 'gate-2'), code, 'gate-2')
+        self.assertNotEqual(first.id, second.id)
+        self.code(first.configure(BASIC), 0)
+        for name, fields in self.operations(first).items():
+            with self.subTest(operation=name, of='its own'):
+                if name == 'ReportCommand':  # there is no such command
+                    self.fault(2103, first.client.call, 'access', name, *fields)
+                else:
+                    self.code(first.client.call('access', name, *fields), 0)
+        before = self.province.sql("SELECT count(*), max(config_version) FROM upload u JOIN unit ON unit.id = u.unit_id WHERE code = '%s'" % code)
+        words = ('端设备gate-2签发', 'for device gate-2', '使用该注册的deviceId', 'use the deviceId of that registration')
+        for name, fields in self.operations(first).items():
+            with self.subTest(operation=name, of="another's"):
+                self.refused(words, second.client, name, fields)
+                self.audited(1103, name)
+        self.assertEqual(self.province.sql("SELECT count(*), max(config_version) FROM upload u JOIN unit ON unit.id = u.unit_id WHERE code = '%s'" % code), before)
+        told = self.province.sql("SELECT DISTINCT operation FROM upload_refused WHERE code = 1103 AND sender_code = '%s' AND device_id = '%s'" % (code, first.id))
+        self.assertEqual(sorted(row[0] for row in told), sorted(self.operations(first)))
+
+    def test_register_takes_only_the_serial_that_the_certificate_names(self):
+        code = self.stack.enterprise(21)
+        client = self.issued(code, 'SN_1.a')
+        for serial in ('SN_1.A', 'SN_1.a ', 'SN_1', 'it-1'):
+            self.refused(('端设备SN_1.a签发', 'for device SN_1.a'), client, 'Register', self.register(code, serial))
+        self.assertEqual(self.province.number("SELECT count(*) FROM device d JOIN unit u ON u.id = d.unit_id WHERE u.code = '%s'" % code), 0)
+        own = nhjc.Device(client, code, 'SN_1.a')
+        self.assertEqual(nhjc.Device(client, code, 'SN_1.a').id, own.id)
+        self.audited(1103, 'Register')
+
+    def test_a_device_that_is_nobodys_or_another_enterprises_is_2109_as_ever(self):
+        """Whether it exists does not show (contract 7.4)."""
+        code, other = self.stack.enterprise(22), self.stack.device(10, BASIC)
+        client = self.issued(code, 'x')
+        nhjc.Device(client, code, 'x')
+        answers = [self.code(client.call('access', 'CheckVersion', ('deviceId', id)), 2109) for id in ('0' * 32, other.id)]
+        self.assertEqual(*[answer.get('responseMessage') for answer in answers])
+        self.fault(1103, client.call, 'access', 'Register', *self.register(other.enterprise, 'x'))
+
+    def test_a_certificate_without_a_device_works_until_the_enterprise_requires_one(self):
+        device = self.stack.device(23, BASIC)
+        named = nhjc.Device(self.issued(device.enterprise, 'it-1'), device.enterprise, 'it-1')
+        self.assertEqual(named.id, device.id)
+        self.code(device.client.call('access', 'CheckVersion', ('deviceId', device.id)), 0)
+        self.set_required(device.enterprise, 'required')
+
+        def refusal():
+            try:
+                device.client.call('access', 'CheckVersion', ('deviceId', device.id))
+            except nhjc.Fault as fault:
+                return fault
+            return None
+        wait(refusal, 10, what='the setting')
+        words = ('此证书没有指名', 'names none')
+        for name, fields in {**self.operations(device), 'Register': self.register(device.enterprise, 'it-1')}.items():
+            with self.subTest(operation=name):
+                self.refused(words, device.client, name, fields)
+        for name, fields in self.operations(named).items():
+            if name != 'ReportCommand':
+                self.code(named.client.call('access', name, *fields), 0)
+        self.set_required(device.enterprise, 'optional')
+        wait(lambda: refusal() is None, 10, what='the setting lifted')
+        told = self.province.sql("SELECT detail FROM audit_log WHERE object = '%s' AND action = 'enterprise.thresholds' ORDER BY at" % device.enterprise)
+        self.assertEqual([row[0] for row in told], ['device-certificates required', 'device-certificates optional'])
+        done = self.province.ctl('enterprise', 'thresholds', device.enterprise, '--device-certificates', 'yes', check=False)
+        self.assertEqual(done.returncode, 2)
+        self.bilingual(done.stderr)
+
+    def test_what_does_not_name_a_device_readably_is_refused_and_never_taken_for_none(self):
+        code, prefix = self.stack.enterprise(24), 'urn:nhjc:device:'
+        rows = {'empty': [prefix], 'case': ['URN:NHJC:DEVICE:x'], 'disguised': ['urn:nhjc:dev%69ce:x'], 'colon': ['urn:nhjc:device'],
+                'nul': [prefix + 'x%00'], 'half': [prefix + 'x%4'], 'control': [prefix + 'x%0A'], 'not-utf8': [prefix + '%ff'],
+                'long': [prefix + 'x' * 129], 'longer': [prefix + 'x' * 5000], 'blank': [prefix + 'x y'], 'two': [prefix + 'x', prefix + 'y'],
+                'behind': ['a:%d' % n for n in range(6)] + [prefix + 'x%']}
+        for name, uris in rows.items():
+            with self.subTest(name):
+                client = self.odd(code, name, *('URI.%d = %s' % (n, uri) for n, uri in enumerate(uris)))
+                self.refused(('无法识别，或不止一个', 'cannot be read, or it names more than one'), client, 'Register', self.register(code, 'x'))
+                self.refused((), client, 'CheckVersion', [('deviceId', '0' * 32)])
+        self.assertEqual(self.province.number("SELECT count(*) FROM device d JOIN unit u ON u.id = d.unit_id WHERE u.code = '%s'" % code), 0)
+
+    def test_a_serial_beyond_ascii_is_named_by_encoded_bytes_among_other_names(self):
+        code = self.stack.enterprise(25)
+        client = self.odd(code, 'encoded', 'DNS.1 = device.example.cn', 'URI.1 = urn:nhjc:site:7', 'URI.2 = urn:nhjc:device:%E7%BD%91%e5%85%b3%201')
+        self.refused(('端设备网关 1签发', 'for device 网关 1'), client, 'Register', self.register(code, '网关1'))
+        nhjc.Device(client, code, '网关 1')
+        other = self.odd(code, 'others', 'URI.1 = urn:nhjc:devices:7', 'URI.2 = https://device.example.cn/urn:nhjc:device:7')
+        nhjc.Device(other, code, 'anything')  # these name no device
+
+    def test_a_platform_names_no_device(self):
+        for service, name, fields in (('query', 'QueryEnterprises', ()), ('exchange', 'RegisterPlatform', (('platformCode', '420100'), ('platformName', 'x')))):
+            client = self.odd(None, 'platform', 'URI.1 = urn:nhjc:device:420100', subject='/CN=platform/UID=420100')
+            self.fault(1103, client.call, service, name, *fields)
+
+    def test_a_renewed_certificate_goes_on_with_the_registration(self):
+        code = self.stack.enterprise(26)
+        first = nhjc.Device(self.issued(code, 'r-1'), code, 'r-1')
+        self.code(first.configure(BASIC), 0)
+        self.code(first.upload(readings(POWER, '2018-01-01 00:00', ['1'])), 0)
+        with open(os.path.join(self.province.pki, code + '-r-1.pem')) as file:
+            before = file.read()
+        renewed = self.issued(code, 'r-1')
+        with open(os.path.join(self.province.pki, code + '-r-1.pem')) as file:
+            self.assertNotEqual(file.read(), before)
+        self.code(renewed.call('access', 'CheckVersion', ('deviceId', first.id)), 0)
+        self.code(first.upload(readings(POWER, '2018-01-01 00:15', ['2']), client=renewed), 0)
+        self.assertEqual(nhjc.Device(renewed, code, 'r-1').id, first.id)
+        self.code(first.upload(readings(POWER, '2018-01-01 00:30', ['3'])), 0)  # the one before holds until it is revoked or over
+
+    def test_revoking_one_devices_certificate_leaves_the_others(self):
+        code = self.stack.enterprise(27)
+        clients = {serial: self.issued(code, serial) for serial in ('k-1', 'k-2')}
+        devices = {serial: nhjc.Device(client, code, serial) for serial, client in clients.items()}
+        said = self.province.ctl('pki', 'revoke', code, '--device', 'k-1').stdout
+        self.assertIn('k-1', said)
+        self.province.ctl('reload')
+        paths = {name: [os.path.join(self.province.pki, name + end) for end in ('.pem', '.key')] for name in (code, code + '-k-1', code + '-k-2')}
+        wait(lambda: handshake(self.province, TLS13, *paths[code + '-k-1']) == 'SSLV3_ALERT_CERTIFICATE_REVOKED', 20, what='the revocation')
+        self.assertIsNone(handshake(self.province, TLS13, *paths[code + '-k-2']))
+        self.assertIsNone(handshake(self.province, TLS13, *paths[code]))
+        self.code(nhjc.Device(self.client(code + '-k-2'), code, 'k-2').client.call('access', 'CheckVersion', ('deviceId', devices['k-2'].id)), 0)
+        self.assertEqual(self.province.ctl('pki', 'revoke', code, '--device', 'k-9', check=False).returncode, 1)
+        again = nhjc.Device(self.issued(code, 'k-1'), code, 'k-1')
+        self.assertEqual(again.id, devices['k-1'].id)
+        listed = [(row['device'], row['revokedAt'] is not None) for row in json.loads(self.province.ctl('pki', 'list', '--json').stdout) if row['identity'] == code]
+        self.assertEqual(sorted(listed), [('', False), ('k-1', False), ('k-1', True), ('k-2', False)])
+        shown = json.loads(self.province.ctl('enterprise', 'show', code, '--json').stdout)
+        self.assertEqual(sorted((row['device'], row['state'].split()[-1]) for row in shown['certificates']),
+                         [('', 'usable'), ('k-1', 'revoked'), ('k-1', 'usable'), ('k-2', 'usable')])
+        self.assertTrue(self.province.sql("SELECT 1 FROM audit_log WHERE action = 'certificate.revoke' AND object = '%s' AND detail LIKE '%%; device k-1'" % code))
+
+    def test_each_device_of_a_certified_enterprise_has_its_own_binding(self):
+        code = self.stack.enterprise(28)
+        out = os.path.join(self.stack.dir, 'bound')
+        certify = ('enterprise', 'certify', code)
+        for serial in ('b-1', 'b-2'):
+            self.province.ctl(*certify, '--device', serial, '--out', out)
+        bound = {serial: nhjc.Device(self.client('%s-%s' % (code, serial), out), code, serial) for serial in ('b-1', 'b-2')
+                 if wait(lambda serial=serial: self.passes(self.client('%s-%s' % (code, serial), out), code, serial), 10, what='the binding')}
+        for client, serial in ((self.issued(code, 'b-1'), 'b-1'), (self.issued(code, 'b-3'), 'b-3'), (self.province.client(code), 'it-1')):
+            self.refused(('bound to another certificate',), client, 'Register', self.register(code, serial))
+        self.province.ctl(*certify, '--cert', os.path.join(self.province.pki, code + '-b-1.pem'), '--device', 'b-1', '--grace', '1')
+        renewed = self.client(code + '-b-1')
+        wait(lambda: self.passes(renewed, code, 'b-1'), 10, what='the renewal')
+        self.assertTrue(self.passes(bound['b-1'].client, code, 'b-1'), 'within its grace')
+        self.assertEqual(nhjc.Device(renewed, code, 'b-1').id, bound['b-1'].id)
+        self.code(bound['b-2'].client.call('access', 'CheckVersion', ('deviceId', bound['b-2'].id)), 0)
+        self.province.sql("UPDATE device_binding SET former_until = now() - interval '1 s'; NOTIFY nhjc_registry, '%s'" % code)
+        wait(lambda: not self.passes(bound['b-1'].client, code, 'b-1'), 10, what='the end of the grace')
+        self.assertTrue(self.passes(renewed, code, 'b-1'))
+        states = {(row['device'], row['state']) for row in json.loads(self.province.ctl('enterprise', 'show', code, '--json').stdout)['certificates']}
+        self.assertTrue({('b-1', '已绑定 bound'), ('b-1', '未绑定 not bound'), ('b-2', '已绑定 bound'), ('b-3', '未绑定 not bound'), ('', '未绑定 not bound')} <= states, states)
+        wrong = self.province.ctl(*certify, '--cert', os.path.join(self.province.pki, code + '-b-3.pem'), '--device', 'b-1', check=False)
+        self.assertEqual(wrong.returncode, 1)
+        self.bilingual(wrong.stderr)
+
+    def passes(self, client, code, serial):
+        try:
+            return bool(nhjc.Device(client, code, serial))
+        except nhjc.Fault as fault:
+            self.assertEqual(fault.code, 1103)
+            return False
+
+    def test_the_tool_refuses_serials_that_are_no_plain_words(self):
+        code = self.stack.enterprise(29)
+        for words in (('--enterprise', code, '--device', '../x'), ('--enterprise', code, '--device', 'a,URI:urn:nhjc:device:b'), ('--enterprise', code, '--device', ''),
+                      ('--platform', '420100', '--device', 'x')):
+            done = self.province.ctl('pki', 'issue', *words, '--out', self.stack.dir, check=False)
+            self.assertIn(done.returncode, (1, 2), words)
+            self.bilingual(done.stderr)
 
 
 if __name__ == '__main__':

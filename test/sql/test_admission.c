@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/caltime.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "db/migrate.h"
 #include "registry/admission.h"
@@ -100,12 +101,17 @@ START_TEST(only_the_first_registration_of_a_certified_enterprise_begins_the_test
 }
 END_TEST
 
-static bool bind(const char *fingerprint, int64_t until)
+static bool bind_device(const char *device, const char *fingerprint, int64_t until)
 {
     bool renewed;
-    struct admission_certificate c = {STEEL, fingerprint, "01", "CN=ca", now + DAY, until};
+    struct admission_certificate c = {STEEL, fingerprint, "01", "CN=ca", device, now + DAY, until};
     OK(admission_bind(db, &c, &renewed));
     return renewed;
+}
+
+static bool bind(const char *fingerprint, int64_t until)
+{
+    return bind_device(NULL, fingerprint, until);
 }
 
 #define BOUND "SELECT cert_fingerprint || ' ' || cert_former FROM unit"
@@ -122,6 +128,49 @@ START_TEST(a_renewal_keeps_the_former_certificate_and_repeating_it_does_not_lose
     ck_assert(bind("cc", now));
     expect_text(ROWS(db, NULL, BOUND), "cc bb");
     ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM certificate"), 3);
+    end();
+}
+END_TEST
+
+#define BOUND_DEVICES                                                                                                  \
+    "SELECT coalesce(string_agg(concat_ws(' ', serial, fingerprint, nullif(former, ''), former_until > "               \
+    "to_timestamp(0)), "                                                                                               \
+    "', ' ORDER BY serial), '') FROM device_binding"
+
+START_TEST(each_device_has_a_certificate_of_its_own_and_a_renewal_of_one_leaves_the_others)
+{
+    begin();
+    put("accepted");
+    ck_assert(!bind("ee", now));
+    ck_assert(!bind_device("7", "aa", now + DAY));
+    ck_assert(!bind_device("8", "bb", now + DAY));
+    expect_text(ROWS(db, NULL, BOUND_DEVICES), "7 aa, 8 bb");
+    ck_assert(bind_device("7", "cc", now + DAY));
+    ck_assert(bind_device("7", "cc", now)); /* again: the former one keeps its grace */
+    expect_text(ROWS(db, NULL, BOUND_DEVICES), "7 cc aa t, 8 bb");
+    expect_text(ROWS(db, NULL, BOUND), "ee ");
+    ck_assert(bind("ff", now + DAY)); /* the enterprise's own knows nothing of the devices' */
+    expect_text(ROWS(db, NULL, BOUND), "ff ee");
+    expect_text(ROWS(db, NULL, "SELECT string_agg(fingerprint || device, ' ' ORDER BY fingerprint) FROM certificate"),
+                "aa7 bb8 cc7 ee ff");
+    end();
+}
+END_TEST
+
+START_TEST(what_was_issued_for_a_device_before_its_binding_is_its_former_certificate_and_nobody_elses)
+{
+    begin();
+    put("accepted");
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const SERIAL[] = {"7", "8", NULL}, *const FINGERPRINT[] = {"a7", "a8", "a0"};
+        struct admission_certificate c = {STEEL, FINGERPRINT[i], "01", "CN=ca", SERIAL[i], clock_now() + DAY, 0};
+        OK(admission_note_certificate(db, &c));
+    }
+    ck_assert(bind_device("7", "b7", now + DAY));
+    ck_assert(!bind_device("9", "b9", now + DAY));
+    expect_text(ROWS(db, NULL, BOUND_DEVICES), "7 b7 a7 t, 9 b9");
+    ck_assert(bind("b0", now + DAY));
+    expect_text(ROWS(db, NULL, BOUND), "b0 a0");
     end();
 }
 END_TEST
@@ -558,6 +607,8 @@ static void fresh_schema(void)
 DBTEST_MAIN("admission", fresh_schema, a_trial_lasts_fifteen_days_and_the_state_before_a_suspension_comes_back,
             only_the_first_registration_of_a_certified_enterprise_begins_the_tests,
             a_renewal_keeps_the_former_certificate_and_repeating_it_does_not_lose_it,
+            each_device_has_a_certificate_of_its_own_and_a_renewal_of_one_leaves_the_others,
+            what_was_issued_for_a_device_before_its_binding_is_its_former_certificate_and_nobody_elses,
             a_command_for_nobody_in_particular_goes_to_the_first_who_asks,
             what_a_silent_device_took_goes_to_another_after_a_day_unless_it_was_meant_for_it,
             a_heartbeat_carries_a_bounded_number_of_commands_oldest_first,

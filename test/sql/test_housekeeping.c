@@ -345,6 +345,13 @@ START_TEST(certificates_are_told_by_identity_and_a_renewed_one_is_not)
                    " ('e', 'RENEWED', '5', '', now() + interval '300 days', NULL),"
                    " ('f', 'REVOKED', '6', '', now() + interval '3.5 days', now()),"
                    " ('g', 'FAR', '7', '', now() + interval '61 days', NULL)"));
+    OK(db_exec(db, "INSERT INTO certificate (fingerprint, identity, serial, issuer, not_after, device) VALUES"
+                   " ('h', 'FAR', '8', '', now() + interval '5.5 days', 'gate 1'),"
+                   " ('i', 'FAR', '9', '', now() + interval '90 days', 'gate 2'),"
+                   " ('j', 'MOVED', '10', '', now() + interval '2.5 days', ''),"
+                   " ('k', 'MOVED', '11', '', now() + interval '90 days', 'x');"
+                   "INSERT INTO unit (code, name, region_code, industry_code, state, device_certificates)"
+                   " VALUES ('MOVED', '', '420100', 'C31', 'accepted', true)"));
     log_capture(hear, NULL);
     log_set_level(LOG_WARN);
     OK(alarm_certificates(db));
@@ -352,11 +359,14 @@ START_TEST(certificates_are_told_by_identity_and_a_renewed_one_is_not)
     ck_assert_ptr_nonnull(strstr(heard, "identity=\"U1\" days=3"));
     ck_assert_ptr_nonnull(strstr(heard, "identity=\"U2\" days=29"));
     ck_assert_ptr_nonnull(strstr(heard, "identity=\"U3\" days=59"));
+    ck_assert_ptr_nonnull(strstr(heard, "identity=\"FAR\" days=5 device=\"gate 1\""));
+    ck_assert_ptr_null(strstr(heard, "gate 2"));
+    ck_assert_ptr_null(strstr(heard, "MOVED"));
     ck_assert_ptr_null(strstr(heard, "RENEWED"));
     ck_assert_ptr_null(strstr(heard, "REVOKED"));
-    ck_assert_int_eq(figure("nhjc_certificates_expiring{days=\"60\"} "), 3);
-    ck_assert_int_eq(figure("nhjc_certificates_expiring{days=\"30\"} "), 2);
-    ck_assert_int_eq(figure("nhjc_certificates_expiring{days=\"7\"} "), 1);
+    ck_assert_int_eq(figure("nhjc_certificates_expiring{days=\"60\"} "), 4);
+    ck_assert_int_eq(figure("nhjc_certificates_expiring{days=\"30\"} "), 3);
+    ck_assert_int_eq(figure("nhjc_certificates_expiring{days=\"7\"} "), 2);
     db_close(&db);
 }
 END_TEST

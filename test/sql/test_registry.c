@@ -63,6 +63,9 @@ START_TEST(a_unit_holds_what_the_database_says)
 {
     struct db *db = open_db();
     OK(db_exec(db, ADMIT));
+    OK(db_exec(db, "UPDATE unit SET device_certificates = true, digests = 'SM3' WHERE id = 3;"
+                   "INSERT INTO device_binding (unit_id, serial, fingerprint, former, former_until) VALUES"
+                   " (3, '网关 S9', 'aa', 'bb', '1970-01-01 00:00:01+00'), (3, 'S1', 'cc', '', NULL)"));
     struct registry *r = open_registry(db);
     struct unit *u = unit_of(r, NULL, "U00000000000000003");
     ck_assert_ptr_nonnull(u);
@@ -94,6 +97,16 @@ START_TEST(a_unit_holds_what_the_database_says)
     ck_assert_str_ne(capitals, d->id);
     ck_assert_ptr_eq(unit_device(u, capitals), d);
     ck_assert_ptr_null(unit_device(u, "00"));
+    ck_assert(u->device_certificates && u->binding_count == 2);
+    ck_assert_str_eq(u->digests, "SM3");
+    const struct device_binding *b = unit_binding(u, "网关 S9");
+    ck_assert_ptr_nonnull(b);
+    ck_assert_str_eq(b->fingerprint, "aa");
+    ck_assert_str_eq(b->former, "bb");
+    ck_assert(b->former_until == 1000000 && unit_binding(u, "S1")->former_until == 0 && !unit_binding(u, "S2"));
+    unit_release(&u);
+    u = unit_of(r, NULL, "U00000000000000004");
+    ck_assert(!u->device_certificates && u->binding_count == 0 && !*u->digests && !unit_binding(u, "S1"));
     unit_release(&u);
     registry_close(&r);
     db_close(&db);

@@ -257,7 +257,79 @@ START_TEST(allow_lists_speak_ipv4_and_ipv6)
 }
 END_TEST
 
-UNIT_MAIN("network", the_certificate_before_a_renewal_is_good_until_its_grace_ends,
+/* ---- the device that a certificate names ---- */
+
+START_TEST(a_certificate_is_good_for_the_device_that_it_names)
+{
+    struct unit any = steel_works(UNIT_ACCEPTED), strict = any;
+    struct peer_cert none = {.device = PEER_DEVICE_NONE}, odd = {.device = PEER_DEVICE_UNREADABLE};
+    struct peer_cert seven = {.device = PEER_DEVICE_NAMED, .device_serial = (char *)(uintptr_t) "7"};
+    strict.device_certificates = true;
+    const struct {
+        const struct peer_cert *cert;
+        const struct unit *unit;
+        const char *serial;
+        enum device_verdict verdict;
+    } ROWS[] = {
+        {&none, &any, NULL, DEVICE_FITS},         {&none, &any, "7", DEVICE_FITS},
+        {&none, &strict, NULL, DEVICE_NOT_NAMED}, {&none, &strict, "7", DEVICE_NOT_NAMED},
+        {&seven, &any, NULL, DEVICE_FITS},        {&seven, &any, "7", DEVICE_FITS},
+        {&seven, &any, "8", DEVICE_OTHER},        {&seven, &any, "", DEVICE_OTHER},
+        {&seven, &any, "7 ", DEVICE_OTHER},       {&seven, &strict, NULL, DEVICE_FITS},
+        {&seven, &strict, "7", DEVICE_FITS},      {&seven, &strict, "8", DEVICE_OTHER},
+        {&odd, &any, NULL, DEVICE_UNREADABLE},    {&odd, &any, "7", DEVICE_UNREADABLE},
+        {&odd, &strict, NULL, DEVICE_UNREADABLE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        ck_assert_msg(network_judge_device(ROWS[i].cert, ROWS[i].unit, ROWS[i].serial) == ROWS[i].verdict, "row %zu",
+                      i);
+    }
+}
+END_TEST
+
+START_TEST(a_named_device_goes_by_its_own_binding_and_nothing_unbound_passes_beside_a_binding)
+{
+    static struct device_binding seven[] = {{"7", "AA", "bb", 1000}};
+    const struct {
+        const char *bound; /* to the enterprise */
+        bool seven_bound;
+        const char *device, *fingerprint; /* device NULL: names none */
+        int code;
+    } ROWS[] = {
+        {"", false, NULL, "xx", 0},     {"", false, "7", "xx", 0}, /* nothing is bound */
+        {"", true, "7", "aa", 0},       {"", true, "7", "bb", 0},  /* its own, and the one before it */
+        {"", true, "7", "xx", 1103},    {"", true, "8", "xx", 1103},  {"", true, NULL, "xx", 1103},
+        {"", true, "8", "aa", 1103},    {"", true, NULL, "aa", 1103}, /* another's */
+        {"cc", true, "7", "cc", 1103},  {"cc", true, "7", "aa", 0},   {"cc", true, NULL, "cc", 0},
+        {"cc", false, "7", "xx", 1103}, {"cc", false, "7", "cc", 0},  {"cc", false, NULL, "xx", 1103},
+    };
+    struct identity id = {IDENTITY_ENTERPRISE, STEEL};
+    clock_set_fake(999);
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        struct unit u = steel_works(UNIT_ACCEPTED);
+        struct peer_cert cert = {.device = ROWS[i].device ? PEER_DEVICE_NAMED : PEER_DEVICE_NONE,
+                                 .device_serial = (char *)(uintptr_t)ROWS[i].device};
+        strcpy(cert.fingerprint, ROWS[i].fingerprint);
+        u.cert_fingerprint = ROWS[i].bound;
+        u.bindings = seven;
+        u.binding_count = ROWS[i].seven_bound;
+        ck_assert_msg(network_may_upload(&id, &cert, "10.1.2.3:5000", &u).code == ROWS[i].code, "row %zu", i);
+    }
+    struct unit u = steel_works(UNIT_ACCEPTED);
+    struct peer_cert former = {
+        .fingerprint = "bb", .device = PEER_DEVICE_NAMED, .device_serial = (char *)(uintptr_t) "7"};
+    u.bindings = seven;
+    u.binding_count = 1;
+    ck_assert_int_eq(network_may_upload(&id, &former, "10.1.2.3:5000", &u).code, 0);
+    clock_set_fake(1000);
+    ck_assert_int_eq(network_may_upload(&id, &former, "10.1.2.3:5000", &u).code, 1103);
+    clock_set_real();
+}
+END_TEST
+
+UNIT_MAIN("network", a_certificate_is_good_for_the_device_that_it_names,
+          a_named_device_goes_by_its_own_binding_and_nothing_unbound_passes_beside_a_binding,
+          the_certificate_before_a_renewal_is_good_until_its_grace_ends,
           the_first_attribute_of_the_rule_that_is_present_decides, an_identity_must_be_exactly_one_usable_code,
           the_check_digit_of_gb_32100_is_checked, a_platform_covers_what_lies_under_its_code,
           an_identity_acts_for_itself_and_a_platform_for_its_region,

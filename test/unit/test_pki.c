@@ -288,14 +288,15 @@ START_TEST(revoking_a_code_revokes_all_it_was_given_and_nobody_else)
     char *kept = path_of("first.pem");
     ck_assert_int_eq(rename(first.cert_path, kept), 0);
     struct pki_issued second = issue(PKI_ENTERPRISE, CODE, NULL), other = issue(PKI_PLATFORM, "420000", NULL);
-    struct result r = pki_revoke(dir, CODE, NULL, 7, now_us(), &count, count_entry, &told);
+    struct result r = pki_revoke(dir, &(struct pki_choice){CODE, NULL, NULL}, 7, now_us(), &count, count_entry, &told);
     ck_assert_msg(result_ok(r), "%s", r.text);
     ck_assert_int_eq(count, 2);
     ck_assert_int_eq(told, 2);
     ck_assert_int_eq(verify(kept, X509_PURPOSE_SSL_CLIENT), X509_V_ERR_CERT_REVOKED);
     ck_assert_int_eq(verify(second.cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_ERR_CERT_REVOKED);
     ck_assert_int_eq(verify(other.cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_OK);
-    ck_assert(result_ok(pki_revoke(dir, CODE, NULL, 7, now_us(), &count, count_entry, &told)));
+    ck_assert(
+        result_ok(pki_revoke(dir, &(struct pki_choice){CODE, NULL, NULL}, 7, now_us(), &count, count_entry, &told)));
     ck_assert_int_eq(count, 0);
     struct pki_issued again = issue(PKI_ENTERPRISE, CODE, NULL);
     ck_assert_int_eq(verify(again.cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_OK);
@@ -309,11 +310,16 @@ START_TEST(one_serial_number_can_be_revoked_alone)
     make_dir();
     int count = 0, told = 0;
     struct pki_issued first = issue(PKI_ENTERPRISE, CODE, NULL), second = issue(PKI_ENTERPRISE, CODE, NULL);
-    ck_assert(result_ok(pki_revoke(dir, CODE, first.serial, 7, now_us(), &count, count_entry, &told)));
+    ck_assert(result_ok(
+        pki_revoke(dir, &(struct pki_choice){CODE, NULL, first.serial}, 7, now_us(), &count, count_entry, &told)));
     ck_assert_int_eq(count, 1);
     ck_assert_int_eq(verify(second.cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_OK);
-    ck_assert_int_eq(pki_revoke(dir, CODE, "00", 7, now_us(), &count, count_entry, &told).kind, ERR_NOT_FOUND);
-    ck_assert_int_eq(pki_revoke(dir, "420000", NULL, 7, now_us(), &count, count_entry, &told).kind, ERR_NOT_FOUND);
+    ck_assert_int_eq(
+        pki_revoke(dir, &(struct pki_choice){CODE, NULL, "00"}, 7, now_us(), &count, count_entry, &told).kind,
+        ERR_NOT_FOUND);
+    ck_assert_int_eq(
+        pki_revoke(dir, &(struct pki_choice){"420000", NULL, NULL}, 7, now_us(), &count, count_entry, &told).kind,
+        ERR_NOT_FOUND);
     remove_dir();
 }
 END_TEST
@@ -370,15 +376,121 @@ START_TEST(a_damaged_index_stops_a_revocation_instead_of_losing_entries)
     fclose(f);
     mem_free(path);
     int count = 0, told = 0;
-    ck_assert_int_eq(pki_revoke(dir, CODE, NULL, 7, now_us(), &count, count_entry, &told).kind, ERR_INTERNAL);
+    ck_assert_int_eq(
+        pki_revoke(dir, &(struct pki_choice){CODE, NULL, NULL}, 7, now_us(), &count, count_entry, &told).kind,
+        ERR_INTERNAL);
     ck_assert_int_eq(told, 0);
     remove_dir();
 }
 END_TEST
 
-UNIT_MAIN("pki", an_enterprise_certificate_verifies_and_names_it,
-          a_name_too_long_for_a_certificate_gives_way_to_the_code, files_are_named_by_the_code_and_the_key_is_private,
-          the_leaf_is_followed_by_its_issuer, rsa_is_made_on_demand,
+/* ---- certificates of single devices ---- */
+
+static struct pki_issued issue_for(const char *device)
+{
+    struct pki_request q = {.kind = PKI_ENTERPRISE,
+                            .code = CODE,
+                            .device = device,
+                            .not_before = now_us() - DAY_US,
+                            .not_after = now_us() + DAY_US,
+                            .out_dir = dir};
+    struct pki_issued issued;
+    struct result r = pki_issue(dir, &q, &issued);
+    ck_assert_msg(result_ok(r), "%s", r.text);
+    return issued;
+}
+
+START_TEST(a_devices_certificate_names_it_beside_the_enterprise_and_has_files_of_its_own)
+{
+    make_dir();
+    struct pki_issued plain = issue_for(NULL), seven = issue_for("SN_7.a-b");
+    char *cert_path = path_of(CODE "-SN_7.a-b.pem"), *key_path = path_of(CODE "-SN_7.a-b.key"),
+         *own = path_of(CODE ".pem");
+    ck_assert_str_eq(seven.cert_path, cert_path);
+    ck_assert_str_eq(seven.key_path, key_path);
+    ck_assert_str_eq(plain.cert_path, own);
+    ck_assert_str_eq(seven.device, "SN_7.a-b");
+    ck_assert_str_eq(plain.device, "");
+    ck_assert_int_eq(verify(cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_OK);
+    subject_holds(cert_path, NID_userId, CODE);
+    X509 *cert = read_cert(cert_path), *bare = read_cert(own);
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    ck_assert_int_eq(sk_GENERAL_NAME_num(names), 1);
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, 0);
+    ck_assert_int_eq(name->type, GEN_URI);
+    ck_assert_str_eq((const char *)ASN1_STRING_get0_data(name->d.uniformResourceIdentifier),
+                     "urn:nhjc:device:SN_7.a-b");
+    ck_assert_int_eq(X509_get_ext_by_NID(bare, NID_subject_alt_name, -1), -1);
+    GENERAL_NAMES_free(names);
+    X509_free(cert);
+    X509_free(bare);
+    mem_free(cert_path);
+    mem_free(key_path);
+    mem_free(own);
+    remove_dir();
+}
+END_TEST
+
+START_TEST(a_serial_that_could_leave_the_folder_or_forge_a_name_is_refused)
+{
+    static const char *const BAD[] = {
+        "",    "../x", "a/b",  "-x",
+        ".x",  "a b",  "a\nb", "a,URI:urn:nhjc:device:b",
+        "a:b", "a%20", "网关", "0123456789012345678901234567890123456789012345678901234567890123x"};
+    make_dir();
+    struct pki_issued issued;
+    struct pki_request q = {.kind = PKI_ENTERPRISE, .code = CODE, .not_after = now_us(), .out_dir = dir};
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        q.device = BAD[i];
+        ck_assert_msg(pki_issue(dir, &q, &issued).kind == ERR_SENDER, "%s", BAD[i]);
+    }
+    static const enum pki_kind OTHERS[] = {PKI_PLATFORM, PKI_SERVER, PKI_CLIENT};
+    for (size_t i = 0; i < ARRAY_LEN(OTHERS); i++) {
+        q = (struct pki_request){
+            .kind = OTHERS[i], .code = "420000", .device = "7", .not_after = now_us(), .out_dir = dir};
+        ck_assert_int_eq(pki_issue(dir, &q, &issued).kind, ERR_SENDER);
+    }
+    remove_dir();
+}
+END_TEST
+
+START_TEST(one_device_can_be_revoked_alone_and_an_index_from_before_devices_is_read)
+{
+    make_dir();
+    int count = 0, told = 0;
+    struct pki_issued plain = issue_for(NULL), seven = issue_for("7"), eight = issue_for("8");
+    char *index = path_of("issued");
+    FILE *f = fopen(index, "a");
+    fputs("enterprise " CODE " 0a 4000000000 ab 0\n", f);
+    fclose(f);
+    ck_assert(
+        result_ok(pki_revoke(dir, &(struct pki_choice){CODE, "7", NULL}, 7, now_us(), &count, count_entry, &told)));
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(verify(seven.cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_ERR_CERT_REVOKED);
+    ck_assert_int_eq(verify(eight.cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_OK);
+    ck_assert_int_eq(verify(plain.cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_OK);
+    ck_assert_int_eq(
+        pki_revoke(dir, &(struct pki_choice){CODE, "9", NULL}, 7, now_us(), &count, count_entry, &told).kind,
+        ERR_NOT_FOUND);
+    ck_assert(
+        result_ok(pki_revoke(dir, &(struct pki_choice){CODE, NULL, "0a"}, 7, now_us(), &count, count_entry, &told)));
+    ck_assert_int_eq(count, 1);
+    seven = issue_for("7"); /* renewed under the same name */
+    ck_assert_int_eq(verify(seven.cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_OK);
+    ck_assert(
+        result_ok(pki_revoke(dir, &(struct pki_choice){CODE, NULL, NULL}, 7, now_us(), &count, count_entry, &told)));
+    ck_assert_int_eq(count, 3); /* all that was left */
+    ck_assert_int_eq(verify(eight.cert_path, X509_PURPOSE_SSL_CLIENT), X509_V_ERR_CERT_REVOKED);
+    mem_free(index);
+    remove_dir();
+}
+END_TEST
+
+UNIT_MAIN("pki", a_devices_certificate_names_it_beside_the_enterprise_and_has_files_of_its_own,
+          a_serial_that_could_leave_the_folder_or_forge_a_name_is_refused,
+          one_device_can_be_revoked_alone_and_an_index_from_before_devices_is_read,
+          an_enterprise_certificate_verifies_and_names_it, a_name_too_long_for_a_certificate_gives_way_to_the_code,
+          files_are_named_by_the_code_and_the_key_is_private, the_leaf_is_followed_by_its_issuer, rsa_is_made_on_demand,
           a_server_certificate_carries_its_names_and_those_of_the_machine_itself,
           names_that_could_leave_the_folder_or_forge_an_extension_are_refused,
           an_expired_certificate_is_made_and_refused_as_expired,
