@@ -87,6 +87,7 @@ static void start_from(struct frame_plan *plan, struct frame *f, const struct fr
     f->now.value = arena_array(plan->arena, width, sizeof(int64_t));
     f->now.flag = arena_array(plan->arena, width, sizeof(int16_t));
     f->now.missing = arena_array(plan->arena, width, sizeof(bool));
+    f->changed = arena_array(plan->arena, width, sizeof(bool));
     memset(f->now.missing, 1, width * sizeof(bool));
     if (!stored)
         return;
@@ -123,6 +124,8 @@ static void write_slot(struct frame_plan *plan, struct frame *f, const struct sl
         f->counts.corrected++;
         log_correction(plan, f, w);
     }
+    bool counted = !f->now.missing[w->index] && !(f->now.flag[w->index] & FLAG_INVALID);
+    f->changed[w->index] |= counted || !(w->flag & FLAG_INVALID);
     /* A correction does not make a reading late that was there in time, nor the other way round. */
     int16_t late = f->now.missing[w->index] ? w->flag & FLAG_LATE : f->now.flag[w->index] & FLAG_LATE;
     f->now.missing[w->index] = false;

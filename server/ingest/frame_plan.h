@@ -48,6 +48,7 @@ struct frame {
     const struct slot_write *writes;
     size_t write_count;
     struct frame_slots now; /* to be written */
+    bool *changed;          /* as wide as now: slots whose valid value is another than before, none included */
     struct frame_counts counts;
     struct plan_correction *corrections;
     size_t correction_count;

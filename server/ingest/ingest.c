@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "ingest/internal.h"
 #include "ingest/past_store.h"
+#include "ingest/reports.h"
 #include "validate/business.h"
 #include "validate/communication.h"
 
@@ -401,22 +402,22 @@ static RESULT check_past(struct job *j)
     return RESULT_OK;
 }
 
-/* Reported values against computed ones: a warning only, so a bounded number of questions per upload. */
-static RESULT check_reported(struct job *j)
+/* Reported values and what the readings add up to, written so that they can be asked together. */
+static RESULT check_reports(struct job *j, const bool *exists)
 {
-    enum { MAX_QUESTIONS = 500 };
-    int64_t now = clock_now();
-    int asked = 0;
-    for (size_t i = 0; i < j->business.count && asked < MAX_QUESTIONS; i++) {
-        const struct reading *r = &j->business.readings[i];
-        if (r->item->stat_type == 0 || interval_end(r) > now)
-            continue; /* a part of a running period says nothing about the whole */
-        struct computed_value computed;
-        TRY(past_store_computed(&j->in->store, j->units[r->block], r, &computed));
-        past_check_reported(r, &computed, j->in->config.reported_tolerance_ppm, &j->answer->findings);
-        asked++;
-    }
-    return RESULT_OK;
+    struct reports reports = {.store = &j->in->store,
+                              .plan = &j->plan,
+                              .readings = j->business.readings,
+                              .reading_count = j->business.count,
+                              .units = j->units,
+                              .tolerance_ppm = j->in->config.reported_tolerance_ppm,
+                              .now = clock_now()};
+    bool any = false;
+    TRY(reports_open(&reports, &any));
+    if (!any)
+        return RESULT_OK;
+    TRY(upload_store_merge(&j->in->store, &j->stored, &j->plan, exists));
+    return reports_check(&reports, &j->answer->findings);
 }
 
 static int count_suspect(const struct job *j)
@@ -506,10 +507,7 @@ static RESULT transact(struct job *j, enum outcome *outcome)
     TRY(upload_store_fetch(s, &j->plan, exists));
     if (!j->wants_past)
         j->answer->findings = j->first_findings;
-    if (j->plan.real_time < j->plan.count) { /* reported values are compared with the readings beside them, too */
-        TRY(upload_store_merge(s, &j->stored, &j->plan, exists));
-        TRY(check_reported(j));
-    }
+    TRY(check_reports(j, exists));
     j->stored.suspect = count_suspect(j);
     j->stored.counts = frame_plan_counts(&j->plan);
     metric_add(&merges, j->stored.counts.unchanged + j->stored.counts.corrected > 0);

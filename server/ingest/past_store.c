@@ -19,15 +19,23 @@ static const struct db_stmt GAPS = {
     "FROM reading_frame r WHERE r.unit_id = $1 AND r.page = k.slot / 128 AND r.ts < k.t ORDER BY r.ts DESC LIMIT "
     "10000) w "
     "WHERE w.value IS NOT NULL AND coalesce(w.flag, 0) & 1 = 0 ORDER BY w.ts DESC LIMIT k.n) f"};
-static const struct db_stmt COMPUTED_READINGS = {
-    "past.computed_readings",
-    "SELECT sum(value[$3]::numeric), count(*)::numeric FROM reading_frame WHERE unit_id = $1 AND page = $2 AND ts >= "
-    "$4 "
-    "AND ts < $5 AND value[$3] IS NOT NULL AND (flag IS NULL OR coalesce(flag[$3], 0) & 1 = 0)"};
-static const struct db_stmt COMPUTED_DAYS = {
-    "past.computed_days",
-    "SELECT sum(coalesce(total[$3]::numeric, wide[$3])), sum(coalesce(nd[$3], n[$3]))::numeric FROM rollup_day "
-    "WHERE unit_id = $1 AND page = $2 AND ts >= $4 AND ts < $5 AND n[$3] > 0"};
+static const struct db_stmt COMPUTED = {
+    "past.computed", "SELECT total, number::numeric, looked FROM item_total($1, $2, $3, $4, $5, $6)"};
+static const struct db_stmt REPORTED = {
+    "past.reported",
+    "SELECT k.at, r.value FROM unnest($2::integer[], $3::integer[], $4::smallint[], $5::timestamptz[]) k (at, s, t, "
+    "ts), "
+    "LATERAL (SELECT f.value[k.s % 128 + 1] AS value, f.flag[k.s % 128 + 1] AS flag FROM reported_frame f WHERE "
+    "f.unit_id = $1 AND f.page = k.s / 128 AND f.stat_type = k.t AND f.ts = k.ts OFFSET 0) r WHERE r.value IS NOT NULL "
+    "AND coalesce(r.flag, 0) & 1 = 0 ORDER BY k.at LIMIT $6"};
+/* With an end, as above. */
+static const struct db_stmt NEXT = {
+    "past.next",
+    "SELECT k.at, f.ts FROM unnest($2::integer[], $3::integer[], $4::timestamptz[]) k (at, s, ts), LATERAL "
+    "(SELECT w.ts FROM (SELECT r.ts, r.value[k.s % 128 + 1] AS value, r.flag[k.s % 128 + 1] AS flag FROM reading_frame "
+    "r "
+    "WHERE r.unit_id = $1 AND r.page = k.s / 128 AND r.ts > k.ts ORDER BY r.ts LIMIT 10000) w "
+    "WHERE w.value IS NOT NULL AND coalesce(w.flag, 0) & 1 = 0 ORDER BY w.ts LIMIT 1) f ORDER BY k.at"};
 
 static void bind_keys(struct upload_store *s, const struct past_key *keys, size_t n, struct arena *arena)
 {
@@ -150,28 +158,84 @@ RESULT past_store_answer(struct upload_store *s, struct past *past)
 
 static const enum granularity PERIOD[] = {GRAN_MINUTE, GRAN_DAY, GRAN_MONTH, GRAN_YEAR}; /* by statType */
 
-RESULT past_store_computed(struct upload_store *s, const struct unit *unit, const struct reading *reported,
-                           struct computed_value *out)
+RESULT past_store_computed(struct upload_store *s, const struct unit *unit, const struct period_question *q,
+                           int64_t *frames, struct computed_value *out)
 {
     *out = (struct computed_value){0};
-    const struct item *item = unit_item(unit, reported->item->data_code, 0);
+    const struct item *item = unit_item(unit, q->item->data_code, 0);
     if (!item)
         return RESULT_OK;
-    bool day = reported->item->stat_type == 1 && item->aggregation != AGG_COUNTER;
+    int64_t per_day = 86400 / item->period;
     db_params_reset(&s->params);
     db_bind_int4(&s->params, unit->id);
-    db_bind_int2(&s->params, (int16_t)SLOT_PAGE(item->slot));
-    db_bind_int4(&s->params, SLOT_INDEX(item->slot) + 1);
-    db_bind_time(&s->params, reported->ts);
-    db_bind_time(&s->params, period_next(PERIOD[reported->item->stat_type], reported->ts));
+    db_bind_int4(&s->params, item->slot);
+    db_bind_time(&s->params, q->ts);
+    db_bind_time(&s->params, period_next(PERIOD[q->item->stat_type], q->ts));
+    db_bind_time_array(&s->params, q->touched, q->touched_count);
+    db_bind_int8(&s->params, *frames / per_day);
     struct db_rows *rows = NULL;
-    TRY(db_query(s->db, day ? &COMPUTED_READINGS : &COMPUTED_DAYS, &s->params, &rows));
+    TRY(db_query(s->db, &COMPUTED, &s->params, &rows));
+    *frames -= db_get_int(rows, 0, 2) * per_day;
     dec128 values = db_is_null(rows, 0, 1) ? 0 : db_get_integer(rows, 0, 1);
     out->known = !db_is_null(rows, 0, 0) && values > 0;
     if (out->known)
         out->value = db_get_integer(rows, 0, 0);
     if (out->known && item->aggregation == AGG_MEAN)
         out->value = decimal_div(out->value, values);
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+/* Binds the keys' places, slots, (statTypes) and instants. */
+static void bind_reports(struct upload_store *s, int32_t unit_id, const struct report_key *keys, size_t n, bool types,
+                         struct arena *a)
+{
+    int32_t *at = arena_array(a, n + 1, sizeof *at), *slot = arena_array(a, n + 1, sizeof *slot);
+    int16_t *type = arena_array(a, n + 1, sizeof *type);
+    int64_t *ts = arena_array(a, n + 1, sizeof *ts);
+    for (size_t i = 0; i < n; i++) {
+        at[i] = (int32_t)i;
+        slot[i] = keys[i].item->slot;
+        type[i] = keys[i].item->stat_type;
+        ts[i] = keys[i].ts;
+    }
+    db_params_reset(&s->params);
+    db_bind_int4(&s->params, unit_id);
+    db_bind_int4_array(&s->params, at, NULL, n);
+    db_bind_int4_array(&s->params, slot, NULL, n);
+    if (types)
+        db_bind_int2_array(&s->params, type, NULL, n);
+    db_bind_time_array(&s->params, ts, n);
+}
+
+RESULT past_store_reports(struct upload_store *s, int32_t unit_id, const struct report_key *keys, size_t count,
+                          int64_t most, struct arena *a, struct stored_report **found, size_t *found_count)
+{
+    struct db_rows *rows = NULL;
+    bind_reports(s, unit_id, keys, count, true, a);
+    db_bind_int8(&s->params, most);
+    TRY(ask(s, &REPORTED, &rows));
+    *found_count = db_rows_count(rows);
+    *found = arena_array(a, *found_count + 1, sizeof **found);
+    for (size_t i = 0; i < *found_count; i++) {
+        const struct report_key *k = &keys[db_get_int(rows, i, 0)];
+        (*found)[i] =
+            (struct stored_report){.item = k->item, .ts = k->ts, .value = db_get_int(rows, i, 1), .by = k->by};
+    }
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+RESULT past_store_next(struct upload_store *s, int32_t unit_id, struct report_key *keys, size_t *count, struct arena *a)
+{
+    struct db_rows *rows = NULL;
+    bind_reports(s, unit_id, keys, *count, false, a);
+    TRY(ask(s, &NEXT, &rows));
+    *count = db_rows_count(rows);
+    for (size_t i = 0; i < *count; i++) {
+        keys[i] = keys[db_get_int(rows, i, 0)]; /* ascending, so never one that was overwritten */
+        keys[i].ts = db_get_time(rows, i, 1);
+    }
     db_rows_free(&rows);
     return RESULT_OK;
 }

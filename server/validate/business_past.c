@@ -516,15 +516,18 @@ void past_check(struct past *p, struct findings *findings)
 
 /* ---- 3402 ---- */
 
+static bool differs(int64_t reported, dec128 computed, int64_t tolerance_ppm)
+{
+    dec128 difference = reported - computed;
+    dec128 size = computed < 0 ? -computed : computed;
+    difference = difference < 0 ? -difference : difference;
+    return difference * 1000000 > size * tolerance_ppm;
+}
+
 void past_check_reported(const struct reading *r, const struct computed_value *computed, int64_t tolerance_ppm,
                          struct findings *findings)
 {
-    if (!computed->known || (r->flag & FLAG_INVALID))
-        return;
-    dec128 difference = r->value - computed->value;
-    dec128 size = computed->value < 0 ? -computed->value : computed->value;
-    difference = difference < 0 ? -difference : difference;
-    if (difference * 1000000 <= size * tolerance_ppm)
+    if (!computed->known || (r->flag & FLAG_INVALID) || !differs(r->value, computed->value, tolerance_ppm))
         return;
     char reported[DECIMAL_TEXT], right[DECIMAL_TEXT];
     decimal_format(r->value, reported);
@@ -536,4 +539,26 @@ void past_check_reported(const struct reading *r, const struct computed_value *c
     f->data_code = arena_strdup(findings->arena, r->item->data_code);
     f->stat_type = r->record->stat_type;
     f->stat_date = arena_strndup(findings->arena, r->record->stat_date, r->record->stat_date_len);
+}
+
+void past_check_stored_report(const struct stored_report *report, const struct computed_value *computed,
+                              int64_t tolerance_ppm, struct findings *findings)
+{
+    static const char *const ZH[] = {"", "日值", "月值", "年值"}, *const EN[] = {"", "day", "month", "year"};
+    if (!computed->known || !differs(report->value, computed->value, tolerance_ppm))
+        return;
+    int stat_type = report->item->stat_type;
+    char reported[DECIMAL_TEXT], right[DECIMAL_TEXT], date[CALTIME_TEXT];
+    decimal_format(report->value, reported);
+    decimal_format(computed->value, right);
+    struct finding *f = finding_add(
+        findings, 3402,
+        arena_printf(findings->arena, "此前上报的%s %s 与本次数据入库后由实时数据计算的 %s 不符", ZH[stat_type],
+                     reported, right),
+        arena_printf(findings->arena, "the %s value %s reported before differs from %s, computed with these readings",
+                     EN[stat_type], reported, right));
+    f->line = report->by->record->line;
+    f->data_code = arena_strdup(findings->arena, report->item->data_code);
+    f->stat_type = stat_type;
+    f->stat_date = arena_strdup(findings->arena, caltime_format(report->ts, date));
 }

@@ -67,5 +67,12 @@ struct computed_value { /* what the platform computed for a reported reading's p
 /* tolerance: parts per million of the computed value. */
 void past_check_reported(const struct reading *reading, const struct computed_value *computed, int64_t tolerance_ppm,
                          struct findings *findings);
+struct stored_report {       /* a value that was reported before … */
+    const struct item *item; /* of statType 1..3 */
+    int64_t ts, value;
+    const struct reading *by; /* … and the reading that changes what is computed for its period */
+};
+void past_check_stored_report(const struct stored_report *report, const struct computed_value *computed,
+                              int64_t tolerance_ppm, struct findings *findings);
 
 #endif

@@ -86,7 +86,9 @@ DECLARE
 BEGIN
     WITH d AS MATERIALIZED (
         SELECT DISTINCT greatest(date_trunc('day', x.ts), since - interval '1 day') AS ts FROM (
-            SELECT unnest(touched) UNION ALL SELECT m.hour FROM rollup_mark m WHERE m.unit_id = of_unit) x (ts)
+            SELECT unnest(touched)
+            UNION ALL SELECT m.hour FROM rollup_mark m WHERE m.unit_id = of_unit AND m.hour >= since AND m.hour < until
+            UNION ALL SELECT max(m.hour) FROM rollup_mark m WHERE m.unit_id = of_unit AND m.hour < since) x (ts)
         WHERE x.ts < until),
     n AS ( -- a register's first reading after such a day has another difference, too
         SELECT (SELECT min(r.ts) FROM rollup_day r WHERE r.unit_id = of_unit AND r.page = of_slot / 128

@@ -157,6 +157,20 @@ class Past(StackCase):
         self.finding(answer, 3402, 2)
         self.counts(answer, 1, corrected=1)
 
+    def test_readings_made_up_later_are_held_against_the_reported_day_as_3402(self):
+        device = self.stack.device(1714, [SUM, nhjc.collect_item(POWER, 'sum', '日外购电量', stat_type=1, period=PERIOD)])
+        self.code(device.upload(readings(POWER, '2018-01-01 00:00', ['10', '20'])), 0)
+        self.assertEqual(self.code(device.upload([nhjc.reading(POWER, '2018-01-01 00:00:00', '30', statType=1)]), 0).all('finding'), [])
+        self.province.rolled_up()
+        answer = self.code(device.upload(readings(POWER, '2018-01-01 00:30', ['40'])), 0)
+        found = self.finding(answer, 3402, 2)
+        self.assertEqual([found.get(name) for name in ('dataCode', 'statType', 'statDate')], [POWER, '1', '2018-01-01 00:00:00'])
+        self.assertIn('此前上报的日值 30 ', found.get('message'))
+        self.assertIn('differs from 70, computed with these readings', found.get('message'))
+        self.counts(answer, 1, stored=1)
+        answer = self.code(device.upload([nhjc.reading(POWER, '2018-01-01 00:30:00', '0')]), 0)
+        self.assertEqual(answer.all('finding'), [])
+
 
 class Versions(StackCase):
     def outdated(self, device, message_id, **versions):

@@ -279,6 +279,7 @@ static void configure(struct bench *b, unsigned char version, const char *unit)
                              .now = clock_now()};
     OK(db_begin(b->db));
     OK(config_store(b->db, &w, b->arena));
+    OK(config_remeasure(b->db, &w, 1, b->arena));
     OK(db_commit(b->db));
 }
 
@@ -589,6 +590,168 @@ START_TEST(a_day_that_is_not_over_is_not_compared)
 }
 END_TEST
 
+/* The one 3402 of an answer as "line statType statDate message"; "": none, "many". */
+static const char *compared(const struct bench *b, const struct upload_answer *a)
+{
+    const char *found = "";
+    for (size_t i = 0; i < a->findings.count; i++) {
+        const struct finding *f = &a->findings.at[i];
+        if (f->code == 3402)
+            found = *found ? "many"
+                           : arena_printf(b->arena, "%lld %s %d %s %s", (long long)f->line, f->data_code, f->stat_type,
+                                          f->stat_date, f->message);
+    }
+    return found;
+}
+
+#define TELLS(b, a, where, words)                                                                                      \
+    do {                                                                                                               \
+        const char *told_ = compared(b, a);                                                                            \
+        ck_assert_msg(strstr(told_, where) == told_ && strstr(told_, words), "%s", told_);                             \
+    } while (0)
+#define SILENT(b, a) ck_assert_str_eq(compared(b, a), "")
+
+/* "1": day, "2": month, "3": year of the item of a slot. */
+#define REPORT(b, stat, slot, date, value)                                                                             \
+    arena_printf((b)->arena,                                                                                           \
+                 "<data dataCode=\"%016d\" statType=\"" stat "\" statDate=\"" date " 00:00:00\" dataValue=\"" value    \
+                 "\" inputType=\"5\" scope=\"1\"/>\n",                                                                 \
+                 slot)
+
+static void send(struct bench *b, const char *id, const char *records, struct upload_answer *a)
+{
+    upload(b, id, document(b->arena, records), a);
+    ck_assert_msg(a->code == 0 && a->rejected == 0 && a->suspect == 0, "%s", a->message);
+}
+
+START_TEST(late_readings_are_held_against_the_value_reported_before_them)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    send(&b, "m1", record(b.arena, 0, "2024-03-01 00:00:00", "100", ""), &a);
+    send(&b, "m2", DAY("100"), &a);
+    SILENT(&b, &a);
+    send(&b, "m3", record(b.arena, 0, "2024-03-01 00:15:00", "5", ""), &a); /* five percent are allowed */
+    SILENT(&b, &a);
+    const char *other = record(b.arena, 1, "2024-03-01 00:30:00", "5", "");
+    const char *late = record(b.arena, 0, "2024-03-01 00:30:00", "1.5", "");
+    send(&b, "m4", arena_printf(b.arena, "%s%s", other, late), &a);
+    TELLS(&b, &a, "4 0000000000000000 1 2024-03-01 00:00:00", "此前上报的日值 100 ");
+    TELLS(&b, &a, "4 ", "106.5");
+    TELLS(&b, &a, "4 ", "the day value 100 reported before");
+    send(&b, "m5", late, &a);
+    ck_assert_int_eq(a.unchanged, 1);
+    SILENT(&b, &a);
+    send(&b, "m6", record(b.arena, 0, "2024-03-01 00:45:00", "50", "valid=\"false\""), &a); /* counts for nothing */
+    SILENT(&b, &a);
+    send(&b, "m7", record(b.arena, 0, "2024-03-01 00:30:00", "0.5", ""), &a); /* back within what is allowed: 105.5 */
+    TELLS(&b, &a, "3 ", "105.5");
+    send(&b, "m8", record(b.arena, 0, "2024-03-01 00:30:00", "0.5", "valid=\"false\""), &a);
+    SILENT(&b, &a);
+    send(&b, "m9", record(b.arena, 0, "2024-03-01 00:00:00", "10", ""), &a);
+    TELLS(&b, &a, "3 ", "15");
+    const char *both = record(b.arena, 0, "2024-03-01 00:00:00", "20", "");
+    send(&b, "m10", arena_printf(b.arena, "%s%s", both, DAY("99")), &a); /* the new value answers for itself */
+    TELLS(&b, &a, "4 ", "上报 99，");
+    COUNT_IS(&b, 4, "SELECT count(*) FROM upload_finding WHERE code = 3402");
+    roll(&b);
+    check_clean(&b);
+    close_bench(&b);
+}
+END_TEST
+
+static void more_reported(const char *sql)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, sql));
+    OK(db_exec(db, "SELECT partition_ensure('reading', '2024-02-01'), partition_ensure('reading', '2024-01-01')"));
+    db_close(&db);
+}
+
+#define REPORTED_ITEMS                                                                                                 \
+    "INSERT INTO collect_item (unit_id, slot, data_code, stat_type, name, aggregation, period, scope, input_type, "    \
+    "config_version) SELECT u.id, v.slot, lpad(v.of::text, 16, '0'), v.stat, 'r', 0, 86400, 1, 5, 1 FROM unit u, "     \
+    "(VALUES (4, 0, 2), (5, 0, 3), (6, 2, 1), (7, 2, 2), (8, 1, 1)) v (slot, of, stat)"
+
+START_TEST(late_readings_are_held_against_months_and_years_as_well)
+{
+    more_reported(REPORTED_ITEMS);
+    struct bench b = open_bench();
+    struct upload_answer a;
+    send(&b, "m1", record(b.arena, 0, "2024-02-05 00:00:00", "100", ""), &a);
+    roll(&b);
+    send(&b, "m2", REPORT(&b, "2", 0, "2024-02-01", "300"), &a);
+    TELLS(&b, &a, "3 0000000000000000 2", "computed 100");
+    send(&b, "m3", record(b.arena, 0, "2024-02-06 00:00:00", "200", ""), &a); /* not rolled up yet, and yet counted */
+    SILENT(&b, &a);
+    send(&b, "m4", REPORT(&b, "3", 0, "2024-01-01", "300"), &a);
+    SILENT(&b, &a);
+    send(&b, "m5", record(b.arena, 0, "2024-02-05 00:00:00", "150", ""), &a);
+    ck_assert_int_eq(a.findings.count, 2);
+    ck_assert_int_eq(a.findings.at[0].stat_type, 2);
+    ck_assert_int_eq(a.findings.at[1].stat_type, 3);
+    ck_assert_ptr_nonnull(strstr(a.findings.at[0].message, "此前上报的月值 300 "));
+    ck_assert_ptr_nonnull(strstr(a.findings.at[1].message, "此前上报的年值 300 "));
+    ck_assert_str_eq(a.findings.at[1].stat_date, "2024-01-01 00:00:00");
+    ck_assert_ptr_nonnull(strstr(a.findings.at[1].message, "350"));
+    send(&b, "m6", record(b.arena, 0, "2024-03-05 00:00:00", "1000", ""), &a); /* the year's, but another month */
+    TELLS(&b, &a, "3 0000000000000000 3", "1350");
+    roll(&b);
+    send(&b, "m7", REPORT(&b, "3", 0, "2024-01-01", "1350"), &a);
+    SILENT(&b, &a);
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(a_register_s_correction_is_held_against_the_day_of_the_next_reading)
+{
+    more_reported(REPORTED_ITEMS);
+    struct bench b = open_bench();
+    struct upload_answer a;
+    const char *first = record(b.arena, 2, "2024-03-01 22:00:00", "100", "");
+    const char *second = record(b.arena, 2, "2024-03-01 23:00:00", "110", "");
+    const char *next = record(b.arena, 2, "2024-03-04 08:00:00", "150", "");
+    send(&b, "m1", arena_printf(b.arena, "%s%s%s", first, second, next), &a);
+    roll(&b);
+    send(&b, "m2", REPORT(&b, "1", 2, "2024-03-01", "10"), &a);
+    send(&b, "m3", REPORT(&b, "1", 2, "2024-03-04", "40"), &a);
+    send(&b, "m4", REPORT(&b, "2", 2, "2024-03-01", "50"), &a);
+    SILENT(&b, &a);
+    send(&b, "m5", record(b.arena, 2, "2024-03-01 23:00:00", "120", ""), &a); /* 20 and 30; the month stays 50 */
+    ck_assert_int_eq(a.findings.count, 2);
+    ck_assert_str_eq(a.findings.at[0].stat_date, "2024-03-01 00:00:00");
+    ck_assert_str_eq(a.findings.at[1].stat_date, "2024-03-04 00:00:00");
+    ck_assert_ptr_nonnull(strstr(a.findings.at[1].message, "40"));
+    ck_assert_ptr_nonnull(strstr(a.findings.at[1].message, "30"));
+    ck_assert_int_eq(a.findings.at[1].line, 3);
+    send(&b, "m6", record(b.arena, 2, "2024-03-01 23:00:00", "110", ""), &a);
+    SILENT(&b, &a);
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(a_mean_s_day_is_compared_as_a_mean_and_a_running_day_with_nothing)
+{
+    more_reported(REPORTED_ITEMS);
+    struct bench b = open_bench();
+    struct upload_answer a;
+    int64_t noon = 0;
+    ck_assert(caltime_parse("2024-03-01 12:00:00", 19, &noon));
+    clock_set_fake(noon);
+    send(&b, "m1", REPORT(&b, "1", 1, "2024-03-01", "10"), &a);
+    send(&b, "m2", record(b.arena, 1, "2024-03-01 00:00:00", "10", ""), &a);
+    send(&b, "m3", record(b.arena, 1, "2024-03-01 00:15:00", "20", ""), &a);
+    SILENT(&b, &a);
+    clock_advance(12 * 3600 * USEC_PER_SEC);
+    send(&b, "m4", record(b.arena, 1, "2024-03-01 00:30:00", "30", ""), &a);
+    TELLS(&b, &a, "3 0000000000000001 1", "20");
+    send(&b, "m5", record(b.arena, 1, "2024-03-01 00:45:00", "-20", ""), &a);
+    SILENT(&b, &a);
+    clock_set_real();
+    close_bench(&b);
+}
+END_TEST
+
 /* ---- a configuration that changes while an upload waits for its turn ---- */
 
 struct waiting {
@@ -747,7 +910,10 @@ DBTEST_MAIN("ingest", before, an_upload_is_stored_once_and_a_replay_gets_the_fir
             a_register_is_held_against_its_own_last_reading_among_those_of_a_shorter_period,
             an_invalid_reading_hides_no_former_one, distant_times_in_one_message_each_have_their_own_past,
             blocks_of_one_enterprise_see_each_other, reported_values_are_compared_with_what_the_same_upload_stores,
-            a_day_that_is_not_over_is_not_compared,
+            a_day_that_is_not_over_is_not_compared, late_readings_are_held_against_the_value_reported_before_them,
+            late_readings_are_held_against_months_and_years_as_well,
+            a_register_s_correction_is_held_against_the_day_of_the_next_reading,
+            a_mean_s_day_is_compared_as_a_mean_and_a_running_day_with_nothing,
             readings_are_judged_by_the_configuration_in_force_when_they_are_stored,
             a_commit_whose_answer_was_lost_is_found_again_and_is_no_duplicate,
             the_same_uploads_at_once_from_two_connections_are_stored_once,
