@@ -39,6 +39,6 @@ REVOKE INSERT, UPDATE, DELETE ON schema_step, schema_replace FROM nhjc_server;
 REVOKE UPDATE, DELETE ON audit_log FROM nhjc_server; -- what was done stays written
 GRANT EXECUTE ON FUNCTION partition_ensure(text, timestamptz), storage_drop(text, timestamptz) TO nhjc_server;
 
-GRANT SELECT ON bv_infodb_energydata_province, unit, collect_item, base_data, measure_unit, energy_basis, energy_role,
+GRANT SELECT ON bv_infodb_energydata_province, bv_restatement, unit, collect_item, base_data, measure_unit, energy_basis, energy_role,
     reading_frame, reported_frame, rollup_hour, rollup_day, rollup_month, rollup_year, register_base, meter_replacement, restatement,
     unit_energy_day, unit_energy_month, unit_consumption_month, unit_coefficient TO nhjc_report;

@@ -10,6 +10,7 @@
 #include "base/decimal.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/trace.h"
 #include "query/statistics.h"
 
 /* ---- stat ---- */
@@ -166,13 +167,11 @@ static int cmd_intensity(struct cli *cli, const struct args *args)
 
 static const struct db_stmt RESTATED = {
     "cli_restated",
-    "SELECT r.restated_at, u.code, i.data_code, (ARRAY['day', 'month', 'year'])[r.granularity], r.ts, "
-    "r.old_value::text, "
-    "r.new_value::text, r.old_n, r.new_n, r.upload_id::text FROM restatement r JOIN unit u ON u.id = r.unit_id "
-    "JOIN collect_item i ON i.unit_id = r.unit_id AND i.slot = r.slot WHERE ($1 = '' OR u.code = $1) "
-    "AND r.restated_at >= $2 AND r.restated_at < $3 ORDER BY r.restated_at, u.code, i.data_code, r.granularity, r.ts, "
-    "r.id "
-    "LIMIT $4"};
+    "SELECT r.restated_at, r.enterprise_code, r.data_code, r.granularity, r.stat_date, r.old_value::text, "
+    "r.new_value::text, r.old_count::text, r.new_count::text, r.old_tce::text, r.new_tce::text, r.old_co2::text, "
+    "r.new_co2::text, r.reason, r.upload_id::text FROM bv_restatement r WHERE ($1 = '' OR r.enterprise_code = $1) "
+    "AND r.restated_at >= $2 AND r.restated_at < $3 ORDER BY r.restated_at, r.enterprise_code, r.data_code, "
+    "array_position(ARRAY['day', 'month', 'year'], r.granularity), r.stat_date, r.id LIMIT $4"};
 
 static const struct table_column RESTATED_COLUMNS[] = {{"restatedAt", "时间 AT", false},
                                                        {"enterpriseCode", "企业 ENTERPRISE", false},
@@ -183,21 +182,27 @@ static const struct table_column RESTATED_COLUMNS[] = {{"restatedAt", "时间 AT
                                                        {"newValue", "新值 NEW", true},
                                                        {"oldCount", "原个数 OLD N", true},
                                                        {"newCount", "新个数 NEW N", true},
+                                                       {"oldTce", "原标煤 OLD TCE", true},
+                                                       {"newTce", "新标煤 NEW TCE", true},
+                                                       {"oldCo2", "原碳排 OLD CO2", true},
+                                                       {"newCo2", "新碳排 NEW CO2", true},
+                                                       {"reason", "原因 REASON", false},
                                                        {"uploadId", "上传 UPLOAD", false}};
 
 static void print_restated(const struct db_rows *rows, const struct args *args)
 {
     struct table *t = table_new(RESTATED_COLUMNS, ARRAY_LEN(RESTATED_COLUMNS));
+    const int reason = 13, last = 14;
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         table_time(t, db_get_time(rows, i, 0));
         for (int c = 1; c <= 3; c++)
             table_text(t, db_get_text(rows, i, c));
         table_time(t, db_get_time(rows, i, 4));
-        table_text(t, db_is_null(rows, i, 5) ? NULL : db_get_text(rows, i, 5));
-        table_text(t, db_is_null(rows, i, 6) ? NULL : db_get_text(rows, i, 6));
-        table_int(t, db_get_int(rows, i, 7));
-        table_int(t, db_get_int(rows, i, 8));
-        table_text(t, db_is_null(rows, i, 9) ? NULL : db_get_text(rows, i, 9));
+        for (int c = 5; c < reason; c++)
+            table_text(t, db_is_null(rows, i, c) ? NULL : db_get_text(rows, i, c));
+        const char *why = db_get_text(rows, i, reason);
+        table_text(t, args_given(args, "json") ? why : restated_words(why));
+        table_text(t, db_is_null(rows, i, last) ? NULL : db_get_text(rows, i, last));
     }
     cli_list(&t, args);
 }
@@ -265,8 +270,9 @@ static const struct command COMMANDS[] = {
     {.words = "restated",
      .run = cmd_restated,
      .usage = "[--enterprise CODE] [--from T] [--to T]",
-     .zh = "已结束时段中被改变的汇总值",
-     .en = "values of past days, months and years that changed: old, new, when, by which upload",
+     .zh = "已结束时段中被改变的汇总值、标煤和碳排：原值、新值、时间、原因、哪次上传",
+     .en = "values, standard coal and CO2 of past days, months and years that changed: old, new, when, why, by which "
+           "upload",
      COMMAND_ARGS(RESTATED_ARGS)},
 };
 const struct command_group STAT_COMMANDS = {COMMANDS, ARRAY_LEN(COMMANDS)};

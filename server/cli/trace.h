@@ -28,6 +28,13 @@ struct trace_row { /* of the view: a period that the reading is added into */
     const char *completeness, *source;
 };
 
+struct trace_restated { /* of a period that the reading is added into; numbers as text, NULL: none */
+    int64_t restated_at, stat_date;
+    const char *granularity, *reason;
+    const char *old_value, *new_value, *old_tce, *new_tce, *old_co2, *new_co2;
+    int64_t upload_id; /* 0: none caused it */
+};
+
 struct trace_record { /* the reading as it stands in an upload */
     int64_t line;
     const char *value;
@@ -85,6 +92,8 @@ struct trace_story {
     size_t correction_count;
     struct trace_row *rows;
     size_t row_count;
+    struct trace_restated *restated; /* the last of them, in the order of time */
+    size_t restated_count;
     struct trace_carrier *carriers;
     size_t carrier_count, carrier_cap;
     struct trace_refused *refused; /* the first of them */
@@ -101,5 +110,7 @@ void trace_json(const struct trace_story *story, struct buf *out);
 
 /* The words for the n-th bit of a flag that is set, beginning with *at = 0; false: no further one. */
 bool trace_flag(int flag, size_t *at, const char **key, const char **words);
+/* The words for why a period was restated: Chinese, then the reason itself. */
+const char *restated_words(const char *reason);
 
 #endif

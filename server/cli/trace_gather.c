@@ -53,6 +53,12 @@ static const struct db_stmt ROWS = {
     "FROM bv_infodb_energydata_province WHERE enterprise_code = $1 AND data_code = $2 AND "
     "(granularity, stat_date) IN (('hour', $3), ('day', $4), ('month', $5), ('year', $6)) ORDER BY array_position("
     "ARRAY['hour','day','month','year'], granularity)"};
+static const struct db_stmt RESTATED = {
+    "trace_restated",
+    "SELECT * FROM (SELECT restated_at, stat_date, granularity, reason, upload_id, old_value::text, new_value::text, "
+    "old_tce::text, new_tce::text, old_co2::text, new_co2::text, id FROM bv_restatement WHERE unit_id = $1 "
+    "AND slot = $2 AND (granularity, stat_date) IN (('day', $3), ('month', $4), ('year', $5)) "
+    "ORDER BY restated_at DESC, id DESC LIMIT 50) r ORDER BY r.restated_at, r.id"};
 
 struct gathering {
     struct db *db;
@@ -62,7 +68,7 @@ struct gathering {
     int32_t unit_id, platform_id, slot;
 };
 
-static const char *kept(struct gathering *g, const struct db_rows *rows, size_t row, int col)
+static const char *kept(const struct gathering *g, const struct db_rows *rows, size_t row, int col)
 {
     return arena_strdup(g->keep, db_get_text(rows, row, col));
 }
@@ -184,6 +190,42 @@ static RESULT gather_rows(struct gathering *g)
                                         .expected = db_get_int(rows, i, 4),
                                         .completeness = db_is_null(rows, i, 5) ? NULL : kept(g, rows, i, 5),
                                         .source = kept(g, rows, i, 6)};
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
+static struct trace_restated restated_row(const struct gathering *g, const struct db_rows *rows, size_t i)
+{
+    struct trace_restated r = {.restated_at = db_get_time(rows, i, 0),
+                               .stat_date = db_get_time(rows, i, 1),
+                               .granularity = kept(g, rows, i, 2),
+                               .reason = kept(g, rows, i, 3),
+                               .upload_id = db_is_null(rows, i, 4) ? 0 : db_get_int(rows, i, 4)};
+    const char **numbers[] = {&r.old_value, &r.new_value, &r.old_tce, &r.new_tce, &r.old_co2, &r.new_co2};
+    for (size_t k = 0; k < ARRAY_LEN(numbers); k++)
+        if (!db_is_null(rows, i, (int)(5 + k)))
+            *numbers[k] = kept(g, rows, i, (int)(5 + k));
+    return r;
+}
+
+static RESULT gather_restated(struct gathering *g)
+{
+    static const enum granularity levels[] = {GRAN_DAY, GRAN_MONTH, GRAN_YEAR};
+    struct trace_story *s = g->story;
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    if (s->stat_type != 0)
+        return RESULT_OK;
+    db_params_init(&p);
+    db_bind_int4(&p, g->unit_id);
+    db_bind_int4(&p, g->slot);
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+        db_bind_time(&p, period_start(levels[i], s->ts));
+    TRY(ask(g, &RESTATED, &p, &rows));
+    s->restated_count = db_rows_count(rows);
+    s->restated = arena_array(g->keep, s->restated_count + 1, sizeof *s->restated);
+    for (size_t i = 0; i < s->restated_count; i++)
+        s->restated[i] = restated_row(g, rows, i);
     db_rows_free(&rows);
     return RESULT_OK;
 }
@@ -388,6 +430,7 @@ static RESULT gather_all(struct gathering *g)
         TRY(gather_stored(g));
         TRY(gather_history(g));
         TRY(gather_rows(g));
+        TRY(gather_restated(g));
     }
     TRY(gather_carriers(g));
     return gather_refused(g);

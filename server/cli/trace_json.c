@@ -72,6 +72,31 @@ static void put_rows(struct json *j, const struct trace_story *s)
     json_end(j, ']');
 }
 
+static void put_restated(struct json *j, const struct trace_story *s)
+{
+    json_begin(j, "restated", '[');
+    for (size_t i = 0; i < s->restated_count; i++) {
+        const struct trace_restated *r = &s->restated[i];
+        json_begin(j, NULL, '{');
+        json_time(j, "restatedAt", r->restated_at);
+        json_text(j, "granularity", r->granularity);
+        json_time(j, "statDate", r->stat_date);
+        json_text(j, "reason", r->reason[0] ? r->reason : NULL);
+        if (r->upload_id)
+            json_id(j, "uploadId", r->upload_id);
+        else
+            json_null(j, "uploadId");
+        json_text(j, "oldValue", r->old_value);
+        json_text(j, "newValue", r->new_value);
+        json_text(j, "oldTce", r->old_tce);
+        json_text(j, "newTce", r->new_tce);
+        json_text(j, "oldCo2", r->old_co2);
+        json_text(j, "newCo2", r->new_co2);
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+}
+
 static void put_records(struct json *j, const struct trace_carrier *c)
 {
     json_begin(j, "records", '[');
@@ -179,6 +204,7 @@ void trace_json(const struct trace_story *s, struct buf *out)
     put_stored(&j, s);
     put_corrections(&j, s);
     put_rows(&j, s);
+    put_restated(&j, s);
     put_carriers(&j, s);
     put_refused(&j, s);
     json_end(&j, '}');

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/caltime.h"
 #include "base/decimal.h"
@@ -67,6 +68,45 @@ static void tell_rows(const struct trace_story *s, struct buf *out)
     }
 }
 
+const char *restated_words(const char *reason)
+{
+    static const struct {
+        const char *reason, *words;
+    } words[] = {{"late", "补传 late"},           {"correction", "更正 correction"},
+                 {"meter", "换表 meter"},         {"configuration", "配置变更 configuration"},
+                 {"repair", "修复 repair"},       {"own_coefficient", "自有系数 own_coefficient"},
+                 {"measure", "计量单位 measure"}, {"base_data", "基础信息 base_data"}};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcmp(words[i].reason, reason) == 0)
+            return words[i].words;
+    return reason;
+}
+
+static void tell_change(struct buf *out, const char *what, const char *was, const char *is)
+{
+    if (was || is)
+        buf_printf(out, "  %s %s → %s", what, was ? was : "-", is ? is : "-");
+}
+
+static void tell_restated(const struct trace_story *s, struct buf *out)
+{
+    char at[CALTIME_TEXT], when[CALTIME_TEXT];
+    if (s->restated_count > 0)
+        buf_append_str(out, "重述 restated:\n");
+    for (size_t i = 0; i < s->restated_count; i++) {
+        const struct trace_restated *r = &s->restated[i];
+        buf_printf(out, "  %s  %-5s %s", caltime_format(r->restated_at, at), r->granularity,
+                   caltime_format(r->stat_date, when));
+        tell_change(out, "值 value", r->old_value, r->new_value);
+        tell_change(out, "tce", r->old_tce, r->new_tce);
+        tell_change(out, "co2", r->old_co2, r->new_co2);
+        buf_printf(out, "  %s", restated_words(r->reason));
+        if (r->upload_id)
+            buf_printf(out, "  上传 upload %" PRId64, r->upload_id);
+        buf_append_char(out, '\n');
+    }
+}
+
 static void tell_value(const struct trace_story *s, struct buf *out)
 {
     if (!s->configured) {
@@ -78,6 +118,7 @@ static void tell_value(const struct trace_story *s, struct buf *out)
     tell_stored(s, out);
     tell_corrections(s, out);
     tell_rows(s, out);
+    tell_restated(s, out);
 }
 
 /* ---- uploads ---- */

@@ -35,7 +35,8 @@ static const struct db_stmt RETIRE = {
 /* Hour by hour, one look each: reading all frames of many pages takes longer than a statement may. */
 static const struct db_stmt REMARK = {
     "config.remark",
-    "INSERT INTO rollup_mark (unit_id, hour) SELECT $1::integer, h FROM (SELECT min(e.lo) AS lo, max(e.hi) AS hi "
+    "INSERT INTO rollup_mark (unit_id, hour, cause) SELECT $1::integer, h, 'configuration' FROM (SELECT min(e.lo) AS "
+    "lo, max(e.hi) AS hi "
     "FROM unnest($2::smallint[]) p, LATERAL (SELECT min(ts) AS lo, max(ts) AS hi FROM reading_frame "
     "WHERE unit_id = $1 AND page = p) e) b, LATERAL generate_series(date_trunc('hour', b.lo), b.hi, '1 hour') h, "
     "LATERAL (SELECT FROM reading_frame r WHERE r.unit_id = $1 AND r.page = ANY ($2::smallint[]) AND r.ts >= h "

@@ -48,11 +48,12 @@ static const struct db_stmt PAYLOAD = {
     "upload.payload",
     "INSERT INTO upload_payload (sender_id, upload_id, received_at, encoding, cipher, digest, content, rejected) "
     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"};
-static const struct db_stmt MARKS = {
-    "upload.marks", "INSERT INTO rollup_mark (unit_id, hour) SELECT * FROM unnest($1::integer[], $2::timestamptz[])"};
+static const struct db_stmt MARKS = {"upload.marks",
+                                     "INSERT INTO rollup_mark (unit_id, hour, upload_id) "
+                                     "SELECT x.u, x.h, $3 FROM unnest($1::integer[], $2::timestamptz[]) x (u, h)"};
 static const struct db_stmt COEFFICIENT_MARKS = {
     "upload.coefficient_marks",
-    "INSERT INTO rollup_mark (unit_id, hour) SELECT DISTINCT x.u, x.ts "
+    "INSERT INTO rollup_mark (unit_id, hour, upload_id) SELECT DISTINCT x.u, x.ts, $5::bigint "
     "FROM unnest($1::integer[], $2::smallint[], $3::smallint[], $4::timestamptz[]) x (u, p, s, ts) WHERE EXISTS "
     "(SELECT FROM "
     "collect_item i WHERE i.unit_id = x.u AND i.scope = 1 AND i.stat_type = x.s AND i.slot / 128 = x.p "
@@ -425,7 +426,8 @@ static RESULT add_payload(struct upload_store *s, const struct stored_upload *u)
 
 /* A reported coefficient (classes 05-07) changes the accounts from its period on: the rollup must look at that day.
  * Other reported values change nothing that is rolled up. */
-static RESULT add_coefficient_marks(struct upload_store *s, const struct frame_plan *plan, bool *added)
+static RESULT add_coefficient_marks(struct upload_store *s, const struct frame_plan *plan, int64_t upload_id,
+                                    bool *added)
 {
     size_t reported = plan->count - plan->real_time, n = 0;
     int32_t *unit = arena_array(plan->arena, reported + 1, sizeof *unit);
@@ -449,11 +451,12 @@ static RESULT add_coefficient_marks(struct upload_store *s, const struct frame_p
     db_bind_int2_array(&s->params, page, NULL, n);
     db_bind_int2_array(&s->params, stat, NULL, n);
     db_bind_time_array(&s->params, ts, n);
+    db_bind_int8(&s->params, upload_id);
     return db_pipe_add(s->db, &COEFFICIENT_MARKS, &s->params);
 }
 
 /* The hours that changed, each once per enterprise: frames are sorted by unit, page, time. */
-static RESULT add_marks(struct upload_store *s, const struct frame_plan *plan, bool *added)
+static RESULT add_marks(struct upload_store *s, const struct frame_plan *plan, int64_t upload_id, bool *added)
 {
     int32_t *unit = arena_array(plan->arena, plan->real_time + 1, sizeof *unit);
     int64_t *hour = arena_array(plan->arena, plan->real_time + 1, sizeof *hour);
@@ -474,6 +477,7 @@ static RESULT add_marks(struct upload_store *s, const struct frame_plan *plan, b
     db_params_reset(&s->params);
     db_bind_int4_array(&s->params, unit, NULL, n);
     db_bind_time_array(&s->params, hour, n);
+    db_bind_int8(&s->params, upload_id);
     return db_pipe_add(s->db, &MARKS, &s->params);
 }
 
@@ -619,9 +623,9 @@ static RESULT send_finish(struct upload_store *s, const struct stored_upload *u,
     TRY(add_payload(s, u));
     TRY(add_record(s, u));
     *statements += 2;
-    TRY(add_marks(s, plan, &added));
+    TRY(add_marks(s, plan, u->upload_id, &added));
     *statements += added;
-    TRY(add_coefficient_marks(s, plan, &added));
+    TRY(add_coefficient_marks(s, plan, u->upload_id, &added));
     *statements += added;
     TRY(add_outbox(s, u, plan, &added));
     *statements += added;

@@ -7,6 +7,7 @@
 
 struct restating {
     const struct calc *calc;
+    const struct cause_list *causes;
     struct restatement_list *out;
     int64_t now;
     size_t left_out;
@@ -20,6 +21,13 @@ static bool is_over(const struct restating *r, enum granularity g, int64_t ts)
 static dec128 shown(const struct cell *c, const struct item *item)
 {
     return item->aggregation == AGG_MEAN && c->m > 0 ? decimal_div(c->total, c->m) : c->total;
+}
+
+static void name_cause(const struct restating *r, struct restatement *x)
+{
+    const struct mark *mark = cause_of_value(r->causes, x->unit_id, x->ts, period_next(x->granularity, x->ts));
+    x->upload_id = mark ? mark->upload_id : 0;
+    x->reason = !mark ? "" : mark->cause ? mark->cause : x->upload_id ? "late" : "";
 }
 
 static void compare_cell(struct restating *r, enum granularity g, const struct bucket_row *at, int32_t slot,
@@ -38,10 +46,12 @@ static void compare_cell(struct restating *r, enum granularity g, const struct b
     bool same = x.had_value == x.has_value && (!x.had_value || x.old_value == x.new_value);
     if (was->n == 0 || same)
         return;
-    if (r->out->count < RESTATED_PER_SLICE)
-        *ARENA_PUSH(r->calc->arena, r->out->at, r->out->count, r->out->cap) = x;
-    else
+    if (r->out->count == RESTATED_PER_SLICE) {
         r->left_out++;
+        return;
+    }
+    name_cause(r, &x);
+    *ARENA_PUSH(r->calc->arena, r->out->at, r->out->count, r->out->cap) = x;
 }
 
 static void compare_rows(struct restating *r, enum granularity g, const struct bucket_row *was,
@@ -85,10 +95,10 @@ static void compare_years(struct restating *r, const struct key_set *years, cons
     compare_level(r, GRAN_YEAR, &stored, fresh);
 }
 
-void restate_rows(const struct calc *calc, const struct key_set *years, const struct row_list stored[3],
-                  const struct row_list fresh[4], struct restatement_list *out)
+void restate_rows(const struct calc *calc, const struct cause_list *causes, const struct key_set *years,
+                  const struct row_list stored[3], const struct row_list fresh[4], struct restatement_list *out)
 {
-    struct restating r = {.calc = calc, .out = out, .now = clock_now()};
+    struct restating r = {.calc = calc, .causes = causes, .out = out, .now = clock_now()};
     compare_years(&r, years, &stored[2], &fresh[3]);
     compare_level(&r, GRAN_MONTH, &stored[2], &fresh[2]);
     compare_level(&r, GRAN_DAY, &stored[1], &fresh[1]);

@@ -8,12 +8,13 @@
 #define NHJC_ROLLUP_RESTATE_H
 
 #include "rollup/calc.h"
+#include "rollup/cause.h"
 
 enum { RESTATED_PER_SLICE = 4096 };
 
 /* stored: hours, days, months around, as they were; fresh: hours to years as they are now; years: those that fresh
- * holds. Sorted lists. */
-void restate_rows(const struct calc *calc, const struct key_set *years, const struct row_list stored[3],
-                  const struct row_list fresh[4], struct restatement_list *out);
+ * holds; causes: of the slice, finished. Sorted lists. */
+void restate_rows(const struct calc *calc, const struct cause_list *causes, const struct key_set *years,
+                  const struct row_list stored[3], const struct row_list fresh[4], struct restatement_list *out);
 
 #endif

@@ -13,8 +13,8 @@ static const struct db_stmt LOCK = {"rollup.lock",
                                     "pg_advisory_xact_lock_shared(6, 0) FROM unnest($1::integer[]) u"};
 static const struct db_stmt MARKS = {
     "rollup.marks",
-    "SELECT m.unit_id, m.hour, m.id FROM unnest($1::integer[]) u, LATERAL (SELECT unit_id, hour, id FROM rollup_mark "
-    "WHERE unit_id = u ORDER BY hour DESC, id DESC LIMIT $2) m"};
+    "SELECT m.unit_id, m.hour, m.id, m.upload_id, m.cause FROM unnest($1::integer[]) u, LATERAL (SELECT * "
+    "FROM rollup_mark WHERE unit_id = u ORDER BY hour DESC, id DESC LIMIT $2) m"};
 static const struct db_stmt VERSIONS = {
     "rollup.versions", "SELECT id, config_version, code, raw_from() FROM unit WHERE id = ANY ($1::integer[])"};
 static const struct db_stmt REPLACEMENTS = {"rollup.replacements",
@@ -58,29 +58,35 @@ static const struct db_stmt UNMARK = {
     "rollup.unmark",
     "DELETE FROM rollup_mark m USING unnest($1::integer[], $2::timestamptz[], $3::bigint[]) AS k(u, h, i) "
     "WHERE m.unit_id = k.u AND m.hour = k.h AND m.id = k.i"};
-static const struct db_stmt ACCOUNT = {"rollup.account", "SELECT energy_day_refresh($1::integer[], $2::timestamptz[])"};
-/* Which upload: the last correction that the period has seen in these days. A value that came late, or was there twice
- * under another configuration, has none. While a past period only fills up, its last row follows for a day: a history
+static const struct db_stmt ACCOUNT = {"rollup.account", "SELECT energy_day_refresh($1::integer[], $2::timestamptz[], "
+                                                         "$3::bigint[], $4::integer[]::boolean[])"};
+/* Which upload: the last of the slice's that corrected the item in the period, else the last that marked the period.
+ * While a past period only fills up, its last row follows for a day: a history
  * that arrives upload by upload would else leave more rows here than readings. */
 static const struct db_stmt RESTATE = {
     "rollup.restate",
     "WITH r AS MATERIALIZED (SELECT r.unit_id, r.granularity, r.ts, r.slot, unscale(r.old_value) AS old_value, "
     "unscale(r.new_value) AS new_value, r.old_n, r.new_n, "
-    "(SELECT c.upload_id FROM correction c WHERE c.unit_id = r.unit_id AND c.slot = r.slot AND c.stat_type = 0 "
-    "AND c.ts >= r.ts AND c.ts < r.until AND c.received_at > now() - interval '7 days' "
-    "ORDER BY c.received_at DESC, c.upload_id DESC LIMIT 1) AS upload_id FROM unnest($1::restatement_in[]) r), "
-    "grown AS (UPDATE restatement t SET new_value = r.new_value, new_n = r.new_n FROM r "
+    "coalesce(c.upload_id, r.upload_id) AS upload_id, CASE WHEN c.upload_id IS NULL THEN r.reason ELSE 'correction' "
+    "END "
+    "AS reason FROM unnest($1::restatement_in[]) r LEFT JOIN LATERAL (SELECT c.upload_id FROM correction c "
+    "WHERE c.unit_id = r.unit_id AND c.slot = r.slot AND c.stat_type = 0 AND c.ts >= r.ts AND c.ts < r.until "
+    "AND c.received_at > now() - interval '7 days' AND c.upload_id = ANY ($2::bigint[]) "
+    "ORDER BY c.received_at DESC, c.upload_id DESC LIMIT 1) c ON true), "
+    "grown AS (UPDATE restatement t SET new_value = r.new_value, new_n = r.new_n, upload_id = r.upload_id FROM r "
     "WHERE t.unit_id = r.unit_id AND t.granularity = r.granularity AND t.ts = r.ts AND t.slot = r.slot "
-    "AND r.upload_id IS NULL AND t.upload_id IS NULL AND r.new_n > r.old_n AND t.new_n > t.old_n "
+    "AND r.reason = t.reason AND r.reason <> 'correction' AND r.new_n > r.old_n AND t.new_n > t.old_n "
     "AND t.restated_at > now() - interval '1 day' AND t.id = (SELECT max(x.id) FROM restatement x "
-    "WHERE x.unit_id = r.unit_id AND x.granularity = r.granularity AND x.ts = r.ts AND x.slot = r.slot) "
-    "RETURNING t.unit_id, t.granularity, t.ts, t.slot) "
-    "INSERT INTO restatement (unit_id, granularity, ts, slot, old_value, new_value, old_n, new_n, upload_id) "
-    "SELECT r.unit_id, r.granularity, r.ts, r.slot, r.old_value, r.new_value, r.old_n, r.new_n, r.upload_id FROM r "
+    "WHERE x.unit_id = r.unit_id AND x.granularity = r.granularity AND x.ts = r.ts AND x.slot = r.slot "
+    "AND x.new_n IS NOT NULL) RETURNING t.unit_id, t.granularity, t.ts, t.slot) "
+    "INSERT INTO restatement (unit_id, granularity, ts, slot, old_value, new_value, old_n, new_n, upload_id, reason) "
+    "SELECT r.unit_id, r.granularity, r.ts, r.slot, r.old_value, r.new_value, r.old_n, r.new_n, r.upload_id, r.reason "
+    "FROM r "
     "WHERE (r.unit_id, r.granularity, r.ts, r.slot) NOT IN (SELECT g.unit_id, g.granularity, g.ts, g.slot FROM grown "
     "g)"};
-static const struct db_stmt MARK = {
-    "rollup.mark", "INSERT INTO rollup_mark (unit_id, hour) SELECT $1, h FROM unnest($2::timestamptz[]) h"};
+static const struct db_stmt MARK = {"rollup.mark",
+                                    "INSERT INTO rollup_mark (unit_id, hour, cause) SELECT $1, h, 'repair' FROM "
+                                    "unnest($2::timestamptz[]) h"};
 
 #define VALID "value[$3] IS NOT NULL AND (flag IS NULL OR coalesce(flag[$3], 0) & 1 = 0)"
 static const struct db_stmt BEFORE_TODAY = {
@@ -153,7 +159,11 @@ static RESULT read_marks(struct rollup_store *s, struct arena *a, struct mark_li
     TRY(db_pipe_next(s->db, &rows));
     for (size_t i = 0; i < db_rows_count(rows); i++)
         *ARENA_PUSH(a, marks->at, marks->count, marks->cap) =
-            (struct mark){(int32_t)db_get_int(rows, i, 0), db_get_time(rows, i, 1), db_get_int(rows, i, 2)};
+            (struct mark){.unit_id = (int32_t)db_get_int(rows, i, 0),
+                          .hour = db_get_time(rows, i, 1),
+                          .id = db_get_int(rows, i, 2),
+                          .upload_id = db_is_null(rows, i, 3) ? 0 : db_get_int(rows, i, 3),
+                          .cause = db_is_null(rows, i, 4) ? NULL : arena_strdup(a, db_get_text(rows, i, 4))};
     db_rows_free(&rows);
     return RESULT_OK;
 }
@@ -501,19 +511,28 @@ static RESULT add_unmark(struct rollup_store *s, const struct mark_list *marks)
     return db_pipe_add(s->db, &UNMARK, &s->params);
 }
 
-static RESULT add_accounts(struct rollup_store *s, const struct key_set *days)
+static RESULT add_accounts(struct rollup_store *s, const struct account_list *days)
 {
-    int32_t *unit = mem_array(days->count, sizeof *unit);
-    int64_t *ts = mem_array(days->count, sizeof *ts);
+    int32_t *unit = mem_array(days->count, sizeof *unit), *ruled = mem_array(days->count, sizeof *ruled);
+    int64_t *ts = mem_array(days->count, sizeof *ts), *upload = mem_array(days->count, sizeof *upload);
+    bool *none = mem_array(days->count, sizeof *none);
     for (size_t i = 0; i < days->count; i++) {
         unit[i] = days->at[i].unit_id;
         ts[i] = days->at[i].ts;
+        upload[i] = days->at[i].upload_id;
+        none[i] = upload[i] == 0;
+        ruled[i] = days->at[i].ruled;
     }
     db_params_reset(&s->params);
     db_bind_int4_array(&s->params, unit, NULL, days->count);
     db_bind_time_array(&s->params, ts, days->count);
+    db_bind_int8_array(&s->params, upload, none, days->count);
+    db_bind_int4_array(&s->params, ruled, NULL, days->count);
     mem_free(unit);
     mem_free(ts);
+    mem_free(upload);
+    mem_free(none);
+    mem_free(ruled);
     return db_pipe_add(s->db, &ACCOUNT, &s->params);
 }
 
@@ -532,12 +551,23 @@ static int16_t restated_code(enum granularity g)
     return code[g];
 }
 
-static RESULT add_restated(struct rollup_store *s, const struct restatement_list *list)
+static void bind_uploads(struct rollup_store *s, const struct mark_list *marks)
+{
+    int64_t *upload = mem_array(marks->count + 1, sizeof *upload);
+    size_t n = 0;
+    for (size_t i = 0; i < marks->count; i++)
+        if (marks->at[i].upload_id != 0 && (n == 0 || upload[n - 1] != marks->at[i].upload_id))
+            upload[n++] = marks->at[i].upload_id;
+    db_bind_int8_array(&s->params, upload, NULL, n);
+    mem_free(upload);
+}
+
+static RESULT add_restated(struct rollup_store *s, const struct restatement_list *list, const struct mark_list *marks)
 {
     TRY(composite_begin(&s->composite, s->db, "restatement_in"));
     for (size_t i = 0; i < list->count; i++) {
         const struct restatement *r = &list->at[i];
-        composite_row(&s->composite, 9);
+        composite_row(&s->composite, 11);
         composite_int4(&s->composite, r->unit_id);
         composite_int2(&s->composite, restated_code(r->granularity));
         composite_time(&s->composite, r->ts);
@@ -547,9 +577,15 @@ static RESULT add_restated(struct rollup_store *s, const struct restatement_list
         composite_value(&s->composite, r->has_value, r->new_value);
         composite_int4(&s->composite, r->old_n);
         composite_int4(&s->composite, r->new_n);
+        if (r->upload_id)
+            composite_int8(&s->composite, r->upload_id);
+        else
+            composite_null(&s->composite, OID_INT8);
+        composite_text(&s->composite, r->reason);
     }
     db_params_reset(&s->params);
     composite_bind(&s->composite, &s->params);
+    bind_uploads(s, marks);
     return db_pipe_add(s->db, &RESTATE, &s->params);
 }
 
@@ -566,7 +602,7 @@ static RESULT send_finish(struct rollup_store *s, const struct slice_work *work,
         ++*statements;
     }
     if (work->restated->count > 0) {
-        TRY(add_restated(s, work->restated));
+        TRY(add_restated(s, work->restated, work->marks));
         ++*statements;
     }
     TRY(add_unmark(s, work->marks));

@@ -17,6 +17,8 @@ struct rollup_store {
 struct mark {
     int32_t unit_id;
     int64_t hour, id;
+    int64_t upload_id; /* 0: none made it */
+    const char *cause; /* NULL: readings; else configuration, meter, repair, coefficient */
 };
 struct mark_list {
     struct mark *at;
@@ -78,15 +80,28 @@ struct restatement { /* a period that was over has another value now */
     bool had_value, has_value;
     dec128 old_value, new_value;
     int32_t old_n, new_n;
+    int64_t upload_id;  /* 0: none */
+    const char *reason; /* of sql/README.md; corrections are found when it is written */
 };
 struct restatement_list {
     struct restatement *at;
     size_t count, cap;
 };
 
-struct slice_work {                 /* what a slice leaves behind; all borrowed */
-    const struct row_list *rows;    /* of the four levels */
-    const struct key_set *accounts; /* days whose energy accounts follow; finished set */
+struct account { /* a day whose energy accounts follow */
+    int32_t unit_id;
+    int64_t ts;
+    int64_t upload_id; /* the last that it was marked for; 0: none */
+    bool ruled;        /* marked for coefficients alone: its readings are as they were */
+};
+struct account_list {
+    struct account *at;
+    size_t count, cap;
+};
+
+struct slice_work {              /* what a slice leaves behind; all borrowed */
+    const struct row_list *rows; /* of the four levels */
+    const struct account_list *accounts;
     const struct restatement_list *restated;
     const struct mark_list *marks; /* worked off */
 };

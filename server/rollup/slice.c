@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "rollup/calc.h"
+#include "rollup/cause.h"
 #include "rollup/restate.h"
 #include "rollup/slice.h"
 #include "validate/flags.h"
@@ -15,7 +16,8 @@ struct slice {
     struct key_set hours, days, months, years;
     struct key_set frozen; /* days that are marked and not computed again: their accounts may have other coefficients */
     struct range_list frame_ranges;
-    struct key_set accounts;
+    struct cause_list causes; /* finished: of the marks; after cascade also of the hours that follow */
+    struct account_list accounts;
     struct restatement_list restated;
 };
 
@@ -82,8 +84,10 @@ static bool choose_hours(struct slice *s, size_t max_hours)
             key_set_add(&s->frozen, s->arena, m->unit_id, period_start(GRAN_DAY, m->hour));
             frozen++;
         }
+        cause_add(&s->causes, s->arena, m);
         s->marks.at[kept++] = *m;
     }
+    cause_finish(&s->causes);
     s->marks.count = kept;
     key_set_finish(&s->frozen);
     tell_frozen(s, frozen);
@@ -122,6 +126,17 @@ static bool has_accounts(const struct unit *u)
     return false;
 }
 
+static void add_account(struct slice *s, struct bucket_key day)
+{
+    int64_t end = period_next(GRAN_DAY, day.ts);
+    const struct mark *mark = cause_of_account(&s->causes, day.unit_id, day.ts, end);
+    *ARENA_PUSH(s->arena, s->accounts.at, s->accounts.count, s->accounts.cap) =
+        (struct account){.unit_id = day.unit_id,
+                         .ts = day.ts,
+                         .upload_id = mark ? mark->upload_id : 0,
+                         .ruled = cause_is_ruled(&s->causes, day.unit_id, day.ts, end)};
+}
+
 static void add_accounts(struct slice *s, const struct key_set *days)
 {
     const struct unit *unit = NULL;
@@ -133,7 +148,7 @@ static void add_accounts(struct slice *s, const struct key_set *days)
             accounted = has_accounts(unit);
         }
         if (accounted)
-            key_set_add(&s->accounts, s->arena, key.unit_id, key.ts);
+            add_account(s, key);
     }
 }
 
@@ -143,7 +158,6 @@ static void choose_accounts(struct slice *s)
 {
     add_accounts(s, &s->days);
     add_accounts(s, &s->frozen);
-    key_set_finish(&s->accounts);
 }
 
 /* Where the item's next valid reading is, as far as the frames tell. *all: the page has no frame beyond them. */
@@ -166,11 +180,22 @@ static bool next_in_frames(const struct frame_list *frames, const struct item *i
     return false;
 }
 
+/* Each hour once: registers mostly go on in the same. */
+static void add_following(struct slice *s, struct cause_list *l, const struct mark *mark, int64_t hour)
+{
+    if (!mark || (l->count > 0 && l->at[l->count - 1].unit_id == mark->unit_id && l->at[l->count - 1].hour == hour))
+        return;
+    struct mark next = *mark;
+    next.hour = hour;
+    cause_add(l, s->arena, &next);
+}
+
 /* A register's late reading changes the difference of the next one: its hour is computed again too. At the live edge
  * there is nothing after, and one question settles it. */
-static RESULT add_next_hours(struct slice *s, const struct unit *u, int64_t hi)
+static RESULT add_next_hours(struct slice *s, const struct unit *u, int64_t hi, struct cause_list *following)
 {
     struct frame_list frames = {0};
+    const struct mark *mark = cause_of_value(&s->causes, u->id, period_start(GRAN_HOUR, hi - 1), hi);
     TRY(rollup_store_next_frames(s->store, u->id, SLOT_PAGE(u->slot_count - 1) + 1, hi, s->arena, &frames));
     for (size_t i = 0; i < u->item_count && frames.count > 0; i++) {
         const struct item *item = &u->items[i];
@@ -181,8 +206,10 @@ static RESULT add_next_hours(struct slice *s, const struct unit *u, int64_t hi)
         bool found = next_in_frames(&frames, item, &when, &all);
         if (!found && !all)
             TRY(rollup_store_after(s->store, u->id, item->slot, hi, &found, &when));
-        if (found)
+        if (found) {
             key_set_add(&s->hours, s->arena, u->id, period_start(GRAN_HOUR, when));
+            add_following(s, following, mark, period_start(GRAN_HOUR, when));
+        }
     }
     return RESULT_OK;
 }
@@ -190,6 +217,7 @@ static RESULT add_next_hours(struct slice *s, const struct unit *u, int64_t hi)
 static RESULT cascade(struct slice *s)
 {
     size_t marked = s->hours.count;
+    struct cause_list following = {0};
     const struct unit *unit = NULL;
     bool counters = false;
     for (size_t i = 0; i < marked; i++) {
@@ -201,8 +229,11 @@ static RESULT cascade(struct slice *s)
         int64_t hi = period_next(GRAN_HOUR, key.ts);
         bool next_marked = i + 1 < marked && s->hours.at[i + 1].unit_id == key.unit_id && s->hours.at[i + 1].ts == hi;
         if (counters && !next_marked)
-            TRY(add_next_hours(s, unit, hi));
+            TRY(add_next_hours(s, unit, hi, &following));
     }
+    for (size_t i = 0; i < following.count; i++)
+        cause_add(&s->causes, s->arena, &following.at[i]);
+    cause_finish(&s->causes);
     key_set_finish(&s->hours);
     return RESULT_OK;
 }
@@ -330,7 +361,7 @@ static RESULT compute(struct slice *s, struct row_list out[4])
     rows_roll(&all[1], &s->months, GRAN_MONTH, &out[2], s->arena);
     replace_rows(s, &stored[2], &s->months, &out[2], &all[2]);
     rows_roll(&all[2], &s->years, GRAN_YEAR, &out[3], s->arena);
-    restate_rows(&s->calc, &s->years, stored, out, &s->restated);
+    restate_rows(&s->calc, &s->causes, &s->years, stored, out, &s->restated);
     return RESULT_OK;
 }
 

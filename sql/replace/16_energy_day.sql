@@ -37,10 +37,11 @@ BEGIN
       AND (energy_type IS NULL OR d.energy = energy_type OR substr(d.energy, 3) = energy_type)
       AND (unit IS NULL OR d.unit_id = unit);
     GET DIAGNOSTICS days = ROW_COUNT;
-    INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, ts FROM pg_temp.remark_day WHERE live;
+    INSERT INTO rollup_mark (unit_id, hour, cause) SELECT unit_id, ts, 'coefficient' FROM pg_temp.remark_day WHERE live;
     FOR frozen IN SELECT unit_id, array_agg(ts) AS ts FROM pg_temp.remark_day WHERE NOT live GROUP BY unit_id ORDER BY unit_id LOOP
         PERFORM pg_advisory_xact_lock(2, frozen.unit_id);
-        PERFORM energy_day_refresh(array_fill(frozen.unit_id, ARRAY[cardinality(frozen.ts)]), frozen.ts);
+        PERFORM energy_day_refresh(array_fill(frozen.unit_id, ARRAY[cardinality(frozen.ts)]), frozen.ts, NULL,
+                                   array_fill(true, ARRAY[cardinality(frozen.ts)]));
     END LOOP;
     RETURN days;
 END $$;
@@ -74,10 +75,13 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
     WHERE f.value > 0 AND o.ratio > 0 ORDER BY f.u, f.energy, f.d, f.stat_type, f.usage
 $$;
 
--- Brings unit_coefficient up to date on these days. Days that a change reaches beyond those given are marked.
-CREATE OR REPLACE FUNCTION unit_coefficient_refresh(units integer[], days timestamptz[]) RETURNS void
+-- Brings unit_coefficient up to date on these days. Days that a change reaches beyond those given are marked, with the upload of
+-- the day on which it begins.
+CREATE OR REPLACE FUNCTION unit_coefficient_refresh(units integer[], days timestamptz[], uploads bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
-DECLARE changed record;
+DECLARE
+    keys constant text[] := ARRAY(SELECT x.u || ' ' || x.d FROM unnest(units, days) WITH ORDINALITY x (u, d, n) ORDER BY x.n);
+    changed record;
 BEGIN
     FOR changed IN
         WITH k AS MATERIALIZED (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)),
@@ -92,8 +96,9 @@ BEGIN
             RETURNING t.unit_id, t.energy, t.ts)
         SELECT * FROM gone UNION ALL SELECT * FROM put
     LOOP
-        INSERT INTO rollup_mark (unit_id, hour)
-        SELECT DISTINCT d.unit_id, d.ts FROM unit_energy_day d
+        INSERT INTO rollup_mark (unit_id, hour, upload_id, cause)
+        SELECT DISTINCT d.unit_id, d.ts, uploads[array_position(keys, changed.unit_id || ' ' || changed.ts)], 'coefficient'
+        FROM unit_energy_day d
         WHERE d.unit_id = changed.unit_id AND d.ts >= changed.ts AND d.energy = changed.energy
           AND d.ts < coalesce((SELECT min(n.ts) FROM unit_coefficient n
                                WHERE n.unit_id = changed.unit_id AND n.energy = changed.energy AND n.ts > changed.ts), 'infinity')
@@ -229,9 +234,80 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
           (f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign)
 $$;
 
-CREATE OR REPLACE FUNCTION energy_day_write(changed unit_energy_day[]) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
-DECLARE stale record;
+-- Rows of days that were over whose tce or co2 is another one, though their readings may be the same: a coefficient changed, or
+-- nothing but rules did (`ruled`) and the units of measure are what is left. Asked before they are written; at the live edge,
+-- where everything is of today, it costs nothing.
+CREATE OR REPLACE FUNCTION energy_moved_in(changed unit_energy_day[], units integer[], days timestamptz[], ruled boolean[])
+RETURNS energy_moved[] LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
+BEGIN
+    IF (SELECT bool_or(c.ts + interval '2 days' <= now()) FROM unnest(changed) c) IS NOT TRUE THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        WITH past AS MATERIALIZED (
+            SELECT c.*, s.quantity AS old_quantity, s.tce AS old_tce, s.co2 AS old_co2, s.coefficient AS old_coefficient, s.own AS old_own
+            FROM unnest(changed) c CROSS JOIN LATERAL (
+                SELECT * FROM unit_energy_day t WHERE t.unit_id = c.unit_id AND t.ts = c.ts AND t.energy = c.energy AND t.usage = c.usage
+                OFFSET 0) s
+            WHERE c.quantity IS NOT NULL AND c.ts + interval '2 days' <= now() AND (s.tce, s.co2) IS DISTINCT FROM (c.tce, c.co2)),
+        rule AS MATERIALIZED (SELECT DISTINCT x.u, x.d FROM unnest(units, days, ruled) x (u, d, r) WHERE x.r),
+        why AS (
+            SELECT p.*, CASE WHEN p.tce IS DISTINCT FROM p.old_tce AND (p.own OR p.old_own)
+                                  AND (p.coefficient, p.own) IS DISTINCT FROM (p.old_coefficient, p.old_own) THEN 'own_coefficient'
+                             WHEN p.coefficient IS DISTINCT FROM p.old_coefficient OR p.quantity = p.old_quantity THEN 'base_data'
+                             WHEN r.u IS NOT NULL THEN 'measure' END AS reason
+            FROM past p LEFT JOIN rule r ON r.u = p.unit_id AND r.d = p.ts)
+        SELECT array_agg((w.unit_id, w.ts, w.energy, w.usage, w.reason, w.old_tce, w.tce, w.old_co2, w.co2)::energy_moved)
+        FROM why w WHERE w.reason IS NOT NULL);
+END $$;
+
+-- Restates the items of these accounts for their days, and for the months and years that are over: what the days add up to now, and
+-- what they added up to before. The last restatement of a period for the same reason follows for a day, with the last upload: a
+-- history of coefficients that arrives one by one would else restate every day behind it each time.
+CREATE OR REPLACE FUNCTION energy_restate(moved energy_moved[], units integer[], days timestamptz[], uploads bigint[]) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = public, pg_catalog SET jit = off AS $$
+    WITH upload AS MATERIALIZED (SELECT DISTINCT ON (x.u, x.d) x.u, x.d, x.id FROM unnest(units, days, uploads) x (u, d, id)
+                                 WHERE x.id IS NOT NULL ORDER BY x.u, x.d, x.id DESC),
+    day AS MATERIALIZED (
+        SELECT m.*, i.slot, CASE WHEN m.reason = 'own_coefficient' THEN p.id END AS upload_id
+        FROM unnest(moved) m JOIN collect_item i ON i.unit_id = m.unit_id AND i.scope = 1 AND i.stat_type = 0
+            AND i.data_code = '00000000' || m.energy || m.usage
+        LEFT JOIN upload p ON p.u = m.unit_id AND p.d = m.ts),
+    change AS (
+        SELECT d.unit_id, g.code, g.length, date_trunc(g.word, d.ts) AS ts, d.slot, d.energy, d.usage,
+               (array_agg(d.reason ORDER BY d.ts DESC))[1] AS reason,
+               (array_agg(d.upload_id ORDER BY d.ts DESC) FILTER (WHERE d.upload_id IS NOT NULL))[1] AS upload_id,
+               sum(coalesce(d.new_tce, 0) - coalesce(d.old_tce, 0)) AS tce, sum(coalesce(d.new_co2, 0) - coalesce(d.old_co2, 0)) AS co2
+        FROM day d CROSS JOIN (VALUES (2::smallint, 'month', interval '1 month'), (3::smallint, 'year', interval '1 year')) g (code, word, length)
+        WHERE date_trunc(g.word, d.ts) + g.length + interval '1 day' <= now()
+        GROUP BY d.unit_id, g.code, g.length, date_trunc(g.word, d.ts), d.slot, d.energy, d.usage),
+    r AS MATERIALIZED (
+        SELECT d.unit_id, 1::smallint AS granularity, d.ts, d.slot, d.reason, d.upload_id, d.old_tce, d.new_tce, d.old_co2, d.new_co2
+        FROM day d
+        UNION ALL
+        SELECT c.unit_id, c.code, c.ts, c.slot, c.reason, c.upload_id, s.tce - c.tce, s.tce, s.co2 - c.co2, s.co2
+        FROM change c CROSS JOIN LATERAL (
+            SELECT sum(e.tce) AS tce, sum(e.co2) AS co2 FROM unit_energy_day e WHERE e.unit_id = c.unit_id AND e.ts >= c.ts
+              AND e.ts < c.ts + c.length AND e.energy = c.energy AND e.usage = c.usage) s
+        WHERE (c.tce, c.co2) <> (0, 0)),
+    followed AS (
+        UPDATE restatement t SET new_tce = r.new_tce, new_co2 = r.new_co2, upload_id = coalesce(r.upload_id, t.upload_id) FROM r
+        WHERE t.unit_id = r.unit_id AND t.granularity = r.granularity AND t.ts = r.ts AND t.slot = r.slot AND t.reason = r.reason
+          AND t.restated_at > now() - interval '1 day' AND t.id = (
+              SELECT max(x.id) FROM restatement x WHERE x.unit_id = r.unit_id AND x.granularity = r.granularity AND x.ts = r.ts
+                AND x.slot = r.slot AND x.new_n IS NULL)
+        RETURNING t.unit_id, t.granularity, t.ts, t.slot)
+    INSERT INTO restatement (unit_id, granularity, ts, slot, reason, upload_id, old_tce, new_tce, old_co2, new_co2)
+    SELECT r.unit_id, r.granularity, r.ts, r.slot, r.reason, r.upload_id, r.old_tce, r.new_tce, r.old_co2, r.new_co2 FROM r
+    WHERE (r.unit_id, r.granularity, r.ts, r.slot) NOT IN (SELECT f.unit_id, f.granularity, f.ts, f.slot FROM followed f)
+$$;
+
+-- units, days, uploads, ruled: what energy_day_refresh was given.
+CREATE OR REPLACE FUNCTION energy_day_write(changed unit_energy_day[], units integer[], days timestamptz[], uploads bigint[], ruled boolean[])
+RETURNS void LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
+DECLARE
+    moved constant energy_moved[] := energy_moved_in(changed, units, days, ruled);
+    stale record;
 BEGIN
     FOR stale IN SELECT * FROM unnest(changed) c WHERE c.quantity IS NULL LOOP
         DELETE FROM unit_energy_day WHERE unit_id = stale.unit_id AND ts = stale.ts AND energy = stale.energy AND usage = stale.usage;
@@ -239,6 +315,9 @@ BEGIN
     INSERT INTO unit_energy_day SELECT * FROM unnest(changed) c WHERE c.quantity IS NOT NULL
     ON CONFLICT (unit_id, ts, energy, usage) DO UPDATE SET quantity = excluded.quantity, measure = excluded.measure,
         tce = excluded.tce, co2 = excluded.co2, coefficient = excluded.coefficient, own = excluded.own, sign = excluded.sign;
+    IF moved IS NOT NULL THEN
+        PERFORM energy_restate(moved, units, days, uploads);
+    END IF;
 END $$;
 
 -- Months of these rows in which no stored row has the energy and usage: asked before rows are written, what is new to a month;
@@ -252,8 +331,10 @@ LANGUAGE sql VOLATILE SET search_path = public, pg_catalog SET jit = off AS $$
 $$;
 
 -- Brings the accounts of these enterprises and days (parallel arrays) up to date, and those of a whole month where a usage
--- is new to it or gone from it: that may change the basis of all its days.
-CREATE OR REPLACE FUNCTION energy_day_refresh(units integer[], days timestamptz[]) RETURNS void
+-- is new to it or gone from it: that may change the basis of all its days. uploads: the last one that each day was marked for,
+-- ruled: it was marked for rules and coefficients alone, its readings are as they were.
+CREATE OR REPLACE FUNCTION energy_day_refresh(units integer[], days timestamptz[], uploads bigint[] DEFAULT NULL, ruled boolean[] DEFAULT NULL)
+RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
 DECLARE
     changed unit_energy_day[];
@@ -264,12 +345,12 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM collect_item i WHERE i.unit_id = ANY (units) AND i.scope = 1
                AND substr(i.data_code, 9, 2) IN ('01', '02', '03', '05', '06', '07') AND substr(i.data_code, 9, 2) > '04') THEN
-        PERFORM unit_coefficient_refresh(units, days);
+        PERFORM unit_coefficient_refresh(units, days, uploads);
     END IF;
     SELECT array_agg(c::unit_energy_day) INTO changed FROM energy_day_changes(units, days) c;
     SELECT array_agg(w.u), array_agg(w.m) INTO turned_units, turned_months
     FROM energy_months_without((SELECT array_agg(c) FROM unnest(changed) c WHERE c.quantity IS NOT NULL)) w;
-    PERFORM energy_day_write(changed);
+    PERFORM energy_day_write(changed, units, days, uploads, ruled);
     SELECT turned_units || array_agg(w.u), turned_months || array_agg(w.m) INTO turned_units, turned_months
     FROM energy_months_without((SELECT array_agg(c) FROM unnest(changed) c WHERE c.quantity IS NULL)) w;
     SELECT array_agg(e.unit_id), array_agg(e.ts) INTO more_units, more_days
@@ -277,7 +358,8 @@ BEGIN
         SELECT DISTINCT d.unit_id, d.ts FROM unit_energy_day d WHERE d.unit_id = t.u AND d.ts >= t.m AND d.ts < t.m + interval '1 month'
         OFFSET 0) e;
     IF more_units IS NOT NULL THEN
-        PERFORM energy_day_write((SELECT array_agg(c::unit_energy_day) FROM energy_day_changes(more_units, more_days) c));
+        PERFORM energy_day_write((SELECT array_agg(c::unit_energy_day) FROM energy_day_changes(more_units, more_days) c),
+                                 units, days, uploads, ruled);
     END IF;
     PERFORM energy_month_refresh(array_agg(k.u), array_agg(k.m))
     FROM (SELECT DISTINCT x.u, date_trunc('month', x.d) AS m FROM unnest(units, days) x (u, d)) k;
@@ -292,12 +374,12 @@ BEGIN
     PERFORM coefficient_remark(NULL, NULL, e.energy, of_unit)
     FROM (SELECT DISTINCT substr(i.data_code, 9, 6) AS energy FROM collect_item i
           WHERE i.unit_id = of_unit AND i.slot = ANY (slots) AND i.scope = 1 AND substr(i.data_code, 9, 2) IN ('01', '02', '03')) e;
-    INSERT INTO rollup_mark (unit_id, hour) -- a coefficient's days; the days that it holds for follow from them
-    SELECT i.unit_id, r.ts FROM collect_item i JOIN rollup_day r ON r.unit_id = i.unit_id AND r.page = i.slot / 128
+    INSERT INTO rollup_mark (unit_id, hour, cause) -- a coefficient's days; the days that it holds for follow from them
+    SELECT i.unit_id, r.ts, 'coefficient' FROM collect_item i JOIN rollup_day r ON r.unit_id = i.unit_id AND r.page = i.slot / 128
     WHERE i.unit_id = of_unit AND i.slot = ANY (slots) AND i.scope = 1 AND i.stat_type = 0
       AND substr(i.data_code, 9, 2) IN ('05', '06', '07') AND r.n[i.slot % 128 + 1] > 0
     UNION
-    SELECT i.unit_id, r.ts FROM collect_item i JOIN reported_frame r ON r.unit_id = i.unit_id AND r.page = i.slot / 128
+    SELECT i.unit_id, r.ts, 'coefficient' FROM collect_item i JOIN reported_frame r ON r.unit_id = i.unit_id AND r.page = i.slot / 128
         AND r.stat_type = i.stat_type
     WHERE i.unit_id = of_unit AND i.slot = ANY (slots) AND i.scope = 1 AND i.stat_type > 0
       AND substr(i.data_code, 9, 2) IN ('05', '06', '07') AND r.value[i.slot % 128 + 1] IS NOT NULL;

@@ -10,8 +10,8 @@ $$;
 -- The difference across the replacement is credited to the first valid reading of the new meter: its hour is computed again.
 CREATE OR REPLACE FUNCTION meter_remark(of_unit integer, of_slot integer, replaced timestamptz) RETURNS void
 LANGUAGE sql SET search_path = public, pg_catalog AS $$
-    INSERT INTO rollup_mark (unit_id, hour)
-    SELECT i.unit_id, date_trunc('hour', f.ts) FROM collect_item i CROSS JOIN LATERAL (
+    INSERT INTO rollup_mark (unit_id, hour, cause)
+    SELECT i.unit_id, date_trunc('hour', f.ts), 'meter' FROM collect_item i CROSS JOIN LATERAL (
         SELECT r.ts FROM reading_frame r WHERE r.unit_id = i.unit_id AND r.page = i.slot / 128
           AND r.ts > replaced - i.period * interval '1 second'
           AND r.value[i.slot % 128 + 1] IS NOT NULL AND coalesce(r.flag[i.slot % 128 + 1], 0) & 1 = 0

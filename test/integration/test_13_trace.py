@@ -33,7 +33,7 @@ class Trace(StackCase):
             self.assertIn(part, told)
         self.assertRegex(told, r'day\s+2018-04-01 00:00:00  值 value 3.5  个数 count 2/96')
         self.assertRegex(told, r'answer 0 upload \d+')
-        self.assertEqual(len(re.findall(r'上传 upload \d', told)), 3)  # two carriers and one correction; the third upload is not among them
+        self.assertEqual(len(re.findall(r'(?m)^  [\d-]+ [\d:]+  上传 upload \d', told)), 3)  # two carriers and one correction; the third upload is not among them
 
     def test_every_station_is_in_one_json_document(self):
         first = self.device.upload(readings(POWER, '2018-05-01 00:00', ['1', '2']))

@@ -97,10 +97,37 @@ class Statistics(StackCase):
         upload = device.upload(readings(COAL, '2016-05-05 00:00', ['12.5'])).get('uploadId')
         self.province.rolled_up()
         rows = json.loads(self.province.ctl('restated', '--enterprise', device.enterprise, '--json').stdout)
-        self.assertEqual(sorted((r['granularity'], r['statDate'], r['oldValue'], r['newValue'], r['uploadId']) for r in rows),
-                         [('day', '2016-05-05 00:00:00', 10, 12.5, upload), ('month', '2016-05-01 00:00:00', 10, 12.5, upload),
-                          ('year', '2016-01-01 00:00:00', 10, 12.5, upload)])
+        self.assertEqual(sorted((r['granularity'], r['statDate'], r['oldValue'], r['newValue'], r['reason'], r['uploadId']) for r in rows),
+                         [('day', '2016-05-05 00:00:00', 10, 12.5, 'correction', upload), ('month', '2016-05-01 00:00:00', 10, 12.5, 'correction', upload),
+                          ('year', '2016-01-01 00:00:00', 10, 12.5, 'correction', upload)])
         self.assertIn('0 处差异', self.province.ctl('rollup', 'verify', '--enterprise', device.enterprise).stdout)
+
+    def test_late_readings_and_own_coefficients_restate_with_their_upload(self):
+        own = nhjc.collect_item('0000000005010480', 'mean', '烟煤折标系数', stat_type=1)
+        device = self.stack.device(193, ITEMS + [own])
+        device.upload(readings(COAL, '2016-05-05 00:00', ['10']))
+        self.province.rolled_up()
+        late = device.upload(readings(COAL, '2016-05-06 00:00', ['4'])).get('uploadId')
+        self.province.rolled_up()
+        answer = device.upload([nhjc.reading('0000000005010480', '2016-05-05 00:00:00', '0.5', statType=1)])
+        self.code(answer, 0)
+        better = answer.get('uploadId')
+        self.province.rolled_up()
+        rows = json.loads(self.province.ctl('restated', '--enterprise', device.enterprise, '--json').stdout)
+        self.assertEqual([(r['granularity'], r['oldValue'], r['newValue'], r['uploadId']) for r in rows if r['reason'] == 'late'],
+                         [('month', 10, 14, late), ('year', 10, 14, late)])
+        self.assertEqual(sorted((r['granularity'], r['statDate'][:10], r['oldTce'], r['newTce'], r['oldValue'], r['uploadId']) for r in rows
+                                if r['reason'] == 'own_coefficient'),
+                         [('day', '2016-05-05', 7.143, 5, None, better), ('day', '2016-05-06', 2.8572, 2, None, better),
+                          ('month', '2016-05-01', 10.0002, 7, None, better), ('year', '2016-01-01', 10.0002, 7, None, better)])
+        self.assertIn('自有系数 own_coefficient', self.province.ctl('restated', '--enterprise', device.enterprise).stdout)
+        asked = ('trace', device.enterprise, COAL, '2016-05-06')
+        told = json.loads(self.province.ctl(*asked, '--json').stdout)['restated']
+        self.assertEqual(sorted((r['reason'], r['granularity'], r['oldValue'], r['newValue'], r['oldTce'], r['newTce'], r['uploadId']) for r in told),
+                         [('late', 'month', '10', '14', None, None, late), ('late', 'year', '10', '14', None, None, late),
+                          ('own_coefficient', 'day', None, None, '2.8572', '2', better), ('own_coefficient', 'month', None, None, '10.0002', '7', better),
+                          ('own_coefficient', 'year', None, None, '10.0002', '7', better)])
+        self.assertRegex(self.province.ctl(*asked).stdout, 'month 2016-05-01 00:00:00  值 value 10 → 14  补传 late  上传 upload ' + late)
 
 
 if __name__ == '__main__':

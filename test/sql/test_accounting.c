@@ -550,7 +550,8 @@ START_TEST(only_periods_that_were_over_and_had_a_value_are_restated)
         db,
         "INSERT INTO correction (unit_id, upload_id, received_at, ordinal, slot, stat_type, ts, old_value, old_flag,"
         " new_value, new_flag) VALUES (1, 77, now(), 0, 5, 0, '2024-03-01 10:00', 10000000, 0, 12500000, 0);"
-        "SELECT put(1, '2024-03-01 10:00', 5, 12.5), put(1, date_trunc('hour', now()), 5, 2)"));
+        "SELECT put(1, '2024-03-01 10:00', 5, 12.5), put(1, date_trunc('hour', now()), 5, 2);"
+        "UPDATE rollup_mark SET upload_id = 77"));
     roll_up(db);
     TEXT_IS(db, "1 5 10 12.5 1 1 77|2 5 10 12.5 1 1 77|3 5 10 12.5 1 1 77",
             "SELECT string_agg(concat_ws(' ', granularity, slot, old_value, new_value, old_n, new_n, upload_id), '|'"
@@ -558,6 +559,123 @@ START_TEST(only_periods_that_were_over_and_had_a_value_are_restated)
     OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 12.5, true)"));
     roll_up(db);
     ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM restatement WHERE new_value IS NULL AND old_value = 12.5"), 3);
+    db_close(&db);
+}
+END_TEST
+
+#define RESTATED(order)                                                                                                \
+    "SELECT string_agg(concat_ws(' ', granularity, stat_date::date, substr(data_code, 9, 6), old_value, new_value, "   \
+    "old_tce, new_tce, old_co2, new_co2, reason, upload_id), '|' ORDER BY " order ") FROM bv_restatement"
+
+START_TEST(a_restatement_names_the_upload_that_came_late_or_corrected)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 11, 10), put(1, '2024-03-20 10:00', 11, 5)"));
+    roll_up(db);
+    /* two uploads of the day are rolled up together: the one marked last; the other one corrected slot 0 */
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 0, 3), put(1, '2024-03-02 10:00', 0, 1)"));
+    roll_up(db);
+    OK(db_exec(
+        db,
+        "INSERT INTO correction (unit_id, upload_id, received_at, ordinal, slot, stat_type, ts, old_value, "
+        "old_flag, new_value, new_flag) VALUES (1, 902, now(), 0, 0, 0, '2024-03-01 10:00', 3000000, 0, 4000000, "
+        "0), (1, 800, now(), 0, 11, 0, '2024-03-01 10:00', 3000000, 0, 4000000, 0);" /* 800: rolled up long ago */
+        "SELECT put(1, '2024-03-01 10:00', 0, 4); UPDATE rollup_mark SET upload_id = 902;"
+        "SELECT put(1, '2024-03-01 11:00', 11, 7); UPDATE rollup_mark SET upload_id = 901 WHERE upload_id IS NULL"));
+    roll_up(db);
+    TEXT_IS(db,
+            "day 2024-03-01 023300 3 4 correction 902|day 2024-03-01 040100 10 17 late 901|"
+            "month 2024-03-01 023300 4 5 correction 902|month 2024-03-01 040100 15 22 late 901|"
+            "year 2024-01-01 023300 4 5 correction 902|year 2024-01-01 040100 15 22 late 901",
+            RESTATED("granularity, data_code"));
+    db_close(&db);
+}
+END_TEST
+
+/* A register's late reading changes the difference of the next one, days later. */
+START_TEST(what_follows_from_a_late_reading_names_its_upload_too)
+{
+    struct db *db = open_db();
+    OK(db_exec(db,
+               "SELECT put(1, '2024-03-01 10:00', 16, 100), put(1, '2024-03-01 11:00', 16, 110), put(1, '2024-03-05 "
+               "10:00', 16, 200)"));
+    roll_up(db);
+    OK(db_exec(db, "SELECT put(1, '2024-03-03 10:00', 16, 150); UPDATE rollup_mark SET upload_id = 55"));
+    roll_up(db);
+    TEXT_IS(db, "day 2024-03-05 010104 90 50 late 55", RESTATED("granularity, data_code"));
+    OK(db_exec(db,
+               "INSERT INTO meter_replacement (unit_id, slot, at, final_old, first_new) VALUES (1, 16, '2024-03-04', "
+               "160000000, 0); SELECT meter_remark(1, 16, '2024-03-04')"));
+    roll_up(db);
+    TEXT_IS(db, "day 2024-03-05 010104 50 210 meter",
+            RESTATED("granularity, id") " WHERE reason <> 'late' AND "
+                                        "granularity = 'day'");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(changed_coefficients_restate_standard_coal_and_carbon_dioxide)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, ts + interval '10 hours', 5, 10000), put(1, date_trunc('hour', now()), 5, 10000)"
+                   " FROM generate_series(timestamptz '2024-03-30', '2024-04-01', '1 day') ts;"
+                   "SELECT partition_ensure('reading', now())"));
+    roll_up(db);
+    OK(db_exec(
+        db, "SELECT base_data_import('energy_type', '[{\"code\": \"3300\", \"coal_factor\": 4, \"co2_factor\": 6}]', "
+            "'2024-03-31', '2026-01-01', false, true)"));
+    roll_up(db);
+    TEXT_IS(
+        db,
+        "day 2024-03-31 023300 1.229 4 5.703 6 base_data|day 2024-04-01 023300 1.229 4 5.703 6 base_data|"
+        "month 2024-03-01 023300 2.458 5.229 11.406 11.703 base_data|month 2024-04-01 023300 1.229 4 5.703 6 base_data|"
+        "year 2024-01-01 023300 3.687 9.229 17.109 17.703 base_data",
+        RESTATED("granularity, stat_date"));
+    /* the same again, and what is counted otherwise, is no restatement */
+    OK(db_exec(db, "SELECT coefficient_remark(NULL, NULL); SELECT put(1, '2024-04-01 11:00', 0, 0)"));
+    roll_up(db);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM restatement"), 5);
+    /* the enterprise's own, by an upload; the days behind it follow from its mark, and a day later it would be a new
+     * row */
+    OK(db_exec(db, "UPDATE restatement SET restated_at = now() - interval '2 days';"
+                   "INSERT INTO reported_frame (unit_id, page, stat_type, ts, value) SELECT 1, 0, 1, '2024-03-31',"
+                   " array_fill(NULL::bigint, ARRAY[10]) || 1500000::bigint;"
+                   "INSERT INTO rollup_mark (unit_id, hour, upload_id) VALUES (1, '2024-03-31', 66)"));
+    roll_up(db);
+    TEXT_IS(db,
+            "day 2024-03-31 023300 4 1.5 6 6 own_coefficient 66|day 2024-04-01 023300 4 1.5 6 6 own_coefficient 66|"
+            "month 2024-03-01 023300 5.229 2.729 11.703 11.703 own_coefficient 66|"
+            "month 2024-04-01 023300 4 1.5 6 6 own_coefficient 66|"
+            "year 2024-01-01 023300 9.229 4.229 17.703 17.703 own_coefficient 66",
+            RESTATED("granularity, stat_date") " WHERE reason = 'own_coefficient'");
+    OK(db_exec(db, "UPDATE reported_frame SET value[11] = 1600000; INSERT INTO rollup_mark (unit_id, hour, upload_id) "
+                   "VALUES (1, '2024-03-31', 67)"));
+    roll_up(db);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM restatement"), 10);
+    TEXT_IS(db, "year 2024-01-01 023300 9.229 4.429 17.703 17.703 own_coefficient 67",
+            RESTATED("granularity, stat_date") " WHERE reason = 'own_coefficient' AND granularity = 'year'");
+    db_close(&db);
+}
+END_TEST
+
+START_TEST(expired_days_and_corrected_units_are_restated_too)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10000), put(1, '2024-04-01 10:00', 5, 10000)"));
+    roll_up(db);
+    OK(db_exec(db, "DROP TABLE reading_frame_202403; INSERT INTO setting VALUES ('raw_from', '2024-04-01 00:00:00+08');"
+                   "UPDATE base_data SET coal_factor = 2 WHERE list = 'energy_type' AND code = '3300';"
+                   "SELECT coefficient_remark(NULL, '2024-04-01')"));
+    TEXT_IS(db,
+            "day 2024-03-01 023300 1.229 2 5.703 5.703 base_data|month 2024-03-01 023300 1.229 2 5.703 5.703 base_data|"
+            "year 2024-01-01 023300 2.458 3.229 11.406 11.406 base_data",
+            RESTATED("granularity, stat_date"));
+    OK(db_exec(
+        db, "UPDATE base_data SET coal_factor = 1.229 WHERE list = 'energy_type' AND code = '3300' AND coal_factor = 2;"
+            "UPDATE collect_item SET unit = 'MWh' WHERE slot = 5 AND unit_id = 1; SELECT item_remeasured(1, '{5}')"));
+    roll_up(db);
+    TEXT_IS(db, "day 2024-04-01 023300 1.229 1229 5.703 5703 measure",
+            RESTATED("granularity, stat_date") " WHERE stat_date >= '2024-04-01' AND granularity = 'day'");
     db_close(&db);
 }
 END_TEST
@@ -570,8 +688,10 @@ START_TEST(a_past_that_fills_up_is_restated_once_a_day)
                                 hour + 1);
         OK(db_exec(db, text));
         mem_free(text);
+        OK(db_exec(db, "UPDATE rollup_mark SET upload_id = (SELECT max(id) FROM rollup_mark)"));
         roll_up(db);
     }
+    ck_assert_int_eq(NUMBER(db, "SELECT count(DISTINCT upload_id) FROM restatement WHERE reason = 'late'"), 1);
     TEXT_IS(db, "1 2024-03-01 10 60 1 6|2 2024-03-01 10 60 1 6|2 2024-04-01 1 6 1 6|3 2024-01-01 11 66 2 12",
             "SELECT string_agg(concat_ws(' ', granularity, ts::date, old_value, new_value, old_n, new_n), '|'"
             " ORDER BY granularity, ts) FROM restatement");
@@ -598,4 +718,8 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             districts_and_counties_without_a_city_stand_beside_the_cities, an_energy_asked_for_holds_its_kinds,
             a_year_before_29_february_is_nothing, an_account_goes_with_its_last_reading,
             intensity_is_standard_coal_per_product_and_per_value,
-            only_periods_that_were_over_and_had_a_value_are_restated, a_past_that_fills_up_is_restated_once_a_day)
+            only_periods_that_were_over_and_had_a_value_are_restated,
+            a_restatement_names_the_upload_that_came_late_or_corrected,
+            what_follows_from_a_late_reading_names_its_upload_too,
+            changed_coefficients_restate_standard_coal_and_carbon_dioxide,
+            expired_days_and_corrected_units_are_restated_too, a_past_that_fills_up_is_restated_once_a_day)
