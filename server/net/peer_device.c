@@ -9,7 +9,8 @@
 
 #define SCHEME "urn:nhjc:" /* in either case */
 #define KIND "device:"
-#define STEM "urn:nhjc:device" /* what begins so, however written, means to name a device */
+
+static const char STEM[] = "urn:nhjc:device"; /* what begins so, however written, means to name a device */
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #define UNRESERVED LETTERS "-._~"
@@ -19,7 +20,7 @@ static int hex_digit(char c)
 {
     static const char DIGITS[] = "0123456789abcdef0123456789ABCDEF";
     const char *at = c ? strchr(DIGITS, c) : NULL;
-    return at ? (int)(at - DIGITS) % 16 : -1;
+    return at ? (int)((at - DIGITS) % 16) : -1;
 }
 
 /* One byte of the text, encoded or not. The bytes it takes; *c: the byte; encoded tells which. */
@@ -49,7 +50,7 @@ static bool means_a_device(const char *uri, size_t n)
             return false;
         }
         step = take(uri + at, n - at, &c, &encoded);
-        if (strncasecmp(&c, STEM + i, 1) != 0) {
+        if (strncasecmp(&c, &STEM[i], 1) != 0) {
             return false;
         }
     }

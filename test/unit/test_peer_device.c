@@ -10,6 +10,7 @@
 #include "validate/network.h"
 
 #define STEEL "91420100000000000U"
+#define ENTERPRISE "urn:nhjc:enterprise:91420100000000000U"
 #define LONGEST 128
 
 /* ---- the URI ---- */
@@ -48,7 +49,7 @@ END_TEST
 START_TEST(other_uris_name_no_device)
 {
     static const char *const ROWS[] = {"",
-                                       "urn:nhjc:enterprise:" STEEL,
+                                       ENTERPRISE,
                                        "urn:nhjc:unit:device:7",
                                        "urn:nhjc:devices:7",
                                        "urn:nhjc:device-type:7",
@@ -171,7 +172,7 @@ static void expect_peer(const char *const *uris, size_t count, enum peer_device 
 START_TEST(a_certificate_names_one_device_or_none_wherever_it_stands)
 {
     expect_peer(NULL, 0, PEER_DEVICE_NONE, NULL, 0);
-    PEER(PEER_DEVICE_NONE, NULL, 1, "urn:nhjc:enterprise:" STEEL);
+    PEER(PEER_DEVICE_NONE, NULL, 1, ENTERPRISE);
     PEER(PEER_DEVICE_NAMED, "7", 0, "urn:nhjc:device:7");
     PEER(PEER_DEVICE_NAMED, "7", 6, "a:1", "a:2", "a:3", "a:4", "a:5", "a:6",
          "urn:nhjc:device:7"); /* beyond the values kept */
@@ -212,7 +213,7 @@ END_TEST
 
 START_TEST(the_name_of_a_device_is_no_identity)
 {
-    static const char *const URIS[] = {"urn:nhjc:device:420000", "urn:nhjc:enterprise:" STEEL};
+    static const char *const URIS[] = {"urn:nhjc:device:420000", ENTERPRISE};
     struct identity id;
     struct peer_cert *both = peer_with(URIS, 2), *alone = peer_with(URIS, 1);
     ck_assert(result_ok(identity_from_peer(both, "SAN", &id)));
