@@ -1,7 +1,7 @@
 -- roles: least rights. No step: run by the administrator, by hand, as a superuser, after every
 -- `nhjcctl db migrate` that brought a table (it may be repeated):
 --     psql -v ON_ERROR_STOP=1 -f sql/roles.sql
---   who ran `db migrate`  owns the tables and is needed for upgrades and `storage pack` only
+--   who ran `db migrate`  owns the tables and is needed for upgrades only
 --   nhjc_server           the server's and the operator's daily work: rows, and whole partitions through two functions
 --   nhjc_report           reads values and who they belong to; no key, no payload, no audit log
 -- Passwords, or certificates in pg_hba.conf, are the administrator's own.

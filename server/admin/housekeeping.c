@@ -8,6 +8,7 @@
 
 #include "admin/alarm.h"
 #include "admin/audit.h"
+#include "admin/pack.h"
 #include "base/backoff.h"
 #include "base/caltime.h"
 #include "base/clock.h"
@@ -226,6 +227,13 @@ static RESULT job_retention(struct housekeeping *h)
     return wanted ? retention_run(h->db, keep, "nhjcd", false, NULL, NULL) : RESULT_OK;
 }
 
+#define PACK_MS 3000 /* of a minute: notices and the other jobs wait so long, and for one vacuum a month */
+
+static RESULT job_pack(struct housekeeping *h)
+{
+    return pack_run(h->db, "nhjcd", PACK_MS, NULL, NULL);
+}
+
 static RESULT measure_rollups(struct db *db)
 {
     int64_t marks, oldest_ms;
@@ -345,7 +353,7 @@ static const struct job JOBS[] = {
     {"outbox_prune", 600 * SECOND_MS, job_prune},    {"certificates", 86400 * SECOND_MS, job_certificates},
     {"analyze", 3600 * SECOND_MS, job_analyze},      {"storage", 3600 * SECOND_MS, job_storage},
     {"retention", 86400 * SECOND_MS, job_retention}, {"reupload", SECOND_MS, job_reupload},
-    {"base_data", 60 * SECOND_MS, job_base_data},
+    {"base_data", 60 * SECOND_MS, job_base_data},    {"pack", 60 * SECOND_MS, job_pack},
 };
 
 static bool stopping(struct housekeeping *h)

@@ -3,8 +3,8 @@
  * Always:  LISTEN nhjc_registry -> registry_reload_unit; everything is reloaded after a lost connection. Refused
  *          handshakes and reloads go from a bounded queue into the audit log.
  * By time: partitions ahead, partitions past their retention dropped, forwarded entries pruned, gauges for metrics,
- *          alarms (alarm.h), statistics of partitioned tables, devices asked for readings that are missing, a new
- *          dicVersion on the day on which entries of the base data begin or end.
+ *          day rows of past months packed (pack.h), alarms (alarm.h), statistics of partitioned tables, devices asked
+ *          for readings that are missing, a new dicVersion on the day on which entries of the base data begin or end.
  *
  * Errors:  logged; a database that is away is tried again with backoff, the queue keeps its entries meanwhile. A job
  * that fails by itself (a timeout too) is tried again in a minute and keeps no other waiting; an entry that the

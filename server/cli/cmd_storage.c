@@ -1,4 +1,5 @@
-/* storage: what lies on the disk, how long it lasts, what does not belong; storage expire: what is over is dropped. */
+/* storage: what lies on the disk, how long it lasts, what does not belong; storage expire: what is over is dropped;
+ * storage pack: day rows are ordered. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 
 #include "admin/alarm.h"
 #include "admin/audit.h"
+#include "admin/pack.h"
 #include "admin/retention.h"
 #include "base/caltime.h"
 #include "base/clock.h"
@@ -284,41 +286,20 @@ static int cmd_expire(struct cli *cli, const struct args *args)
 }
 
 /* ---------------------------------------------------------------- pack */
-static const struct db_stmt PACKABLE = {"storage.packable", "SELECT part, by_index, bytes FROM storage_packable($1)"};
-
-/* Whoever asks for that year meanwhile waits: the operator chose the hour. A year in use for a minute is an error. */
-static RESULT pack_one(struct cli *cli, const char *part, const char *by_index)
+static void tell_month(const struct pack_month *month, void *arg)
 {
-    struct buf sql = BUF_INIT;
-    struct result r = db_exec(cli->db, "SET lock_timeout = '60s'");
-    buf_printf(&sql, "CLUSTER %s USING %s", part, by_index);
-    r = result_ok(r) ? db_exec(cli->db, buf_str(&sql)) : r;
-    buf_clear(&sql);
-    buf_printf(&sql, "ANALYZE %s", part);
-    r = result_ok(r) ? db_exec(cli->db, buf_str(&sql)) : r;
-    buf_free(&sql);
-    return result_ok(r) ? audit_write(cli->db, cli->actor, "", "storage.pack", part, 0, "") : r;
+    size_t *count = arg;
+    printf("%s  %lld 行 / rows\n", month->month, (long long)month->rows);
+    fflush(stdout);
+    (*count)++;
 }
 
 static RESULT pack(struct cli *cli)
 {
-    struct db_params p;
-    struct db_rows *rows = NULL;
+    size_t count = 0;
     TRY(cli_db(cli));
-    db_params_init(&p);
-    db_bind_time(&p, clock_now());
-    struct result r = db_query(cli->db, &PACKABLE, &p, &rows);
-    db_params_free(&p);
-    size_t count = result_ok(r) ? db_rows_count(rows) : 0;
-    for (size_t i = 0; i < count && result_ok(r); i++) {
-        r = pack_one(cli, db_get_text(rows, i, 0), db_get_text(rows, i, 1));
-        if (result_ok(r)) {
-            printf("%s\n", db_get_text(rows, i, 0));
-        }
-    }
-    db_rows_free(&rows);
-    TRY(r);
-    printf("%zu 个分区已整理 / partitions packed\n", count);
+    TRY(pack_run(cli->db, cli->actor, 0, tell_month, &count));
+    printf("%zu 个月已整理 / months packed\n", count);
     return RESULT_OK;
 }
 
@@ -348,8 +329,8 @@ static const struct command COMMANDS[] = {
     {.words = "storage pack",
      .run = cmd_pack,
      .usage = "",
-     .zh = "将往年日汇总按企业重排，多年查询更快（期间该年不可查询，宜在夜间）",
-     .en = "orders day rows of past years by enterprise: faster over years; that year waits meanwhile, so at night"},
+     .zh = "立即将往月日汇总按企业重排，多年查询更快（服务器平时自动逐月进行；不影响上传和查询）",
+     .en = "orders day rows of past months by enterprise now (the server does it too, by and by): faster over years"},
     {.words = "storage",
      .run = cmd_storage,
      .usage = "[--disk-size SIZE] [--all] [--json]",

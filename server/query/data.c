@@ -8,6 +8,7 @@
 #include "query/page.h"
 
 #define SERIES_PER_TRIP 64
+#define DAY_US (86400 * USEC_PER_SEC)
 
 /* The subquery is a fence: an array is unpacked once per column, however often the column is named. */
 #define ROLLUP_SQL(table)                                                                                              \
@@ -17,6 +18,8 @@
     " WHERE n > 0 ORDER BY ts LIMIT $6"
 static const struct db_stmt HOURS = {"query.hours", ROLLUP_SQL("rollup_hour")};
 static const struct db_stmt DAYS = {"query.days", ROLLUP_SQL("rollup_day")};
+static const struct db_stmt ALL_DAYS = {"query.all_days", /* of a stretch that is wanted whole */
+                                        "SELECT ts, n, nd, total, wide, vmin, vmax FROM item_days($1, $2, $3, $4, $5)"};
 static const struct db_stmt MONTHS = {"query.months", ROLLUP_SQL("rollup_month")};
 static const struct db_stmt YEARS = {"query.years", ROLLUP_SQL("rollup_year")};
 static const struct db_stmt READINGS = {
@@ -33,11 +36,11 @@ static const struct db_stmt COEFFICIENTS = {"query.coefficients",
 
 struct level {
     const struct db_stmt *stmt;
-    bool merged; /* from days, whole periods of them */
+    bool merged; /* from all days of whole periods */
 };
 static const struct level LEVELS[] = {
     [GRAN_MINUTE] = {&READINGS, false}, [GRAN_HOUR] = {&HOURS, false},   [GRAN_DAY] = {&DAYS, false},
-    [GRAN_WEEK] = {&DAYS, true},        [GRAN_MONTH] = {&MONTHS, false}, [GRAN_QUARTER] = {&DAYS, true},
+    [GRAN_WEEK] = {&ALL_DAYS, true},    [GRAN_MONTH] = {&MONTHS, false}, [GRAN_QUARTER] = {&ALL_DAYS, true},
     [GRAN_YEAR] = {&YEARS, false},
 };
 
@@ -128,7 +131,7 @@ static RESULT read_position(struct run *run)
 /* How many series one round trip may read without reading far more rows than the page holds. */
 static void plan_trips(struct run *run)
 {
-    int64_t now = clock_now() + 86400 * USEC_PER_SEC, to = run->q->to < now ? run->q->to : now;
+    int64_t now = clock_now() + DAY_US, to = run->q->to < now ? run->q->to : now;
     static const int64_t seconds[] = {
         [GRAN_MINUTE] = 900,    [GRAN_HOUR] = 3600,     [GRAN_DAY] = 86400,    [GRAN_WEEK] = 86400,
         [GRAN_MONTH] = 2592000, [GRAN_QUARTER] = 86400, [GRAN_YEAR] = 31536000};
@@ -154,6 +157,14 @@ static void bind_source(struct run *run, const struct target *t, const struct so
     db_bind_time(&run->params, to);
 }
 
+/* Whether the page has room for all days of the stretch. For a few of them the index is read in their order. */
+static bool wants_all_days(const struct run *run, int64_t from, int64_t to)
+{
+    int64_t now = clock_now() + DAY_US;
+    to = to < now ? to : now;
+    return run->q->granularity == GRAN_DAY && (to - from) / DAY_US < (int64_t)run->want;
+}
+
 static RESULT ask_live(struct run *run, const struct target *t)
 {
     const struct level *level = &LEVELS[run->q->granularity];
@@ -163,7 +174,10 @@ static RESULT ask_live(struct run *run, const struct target *t)
         to = from < to ? period_next(run->q->granularity, period_start(run->q->granularity, to - 1)) : from;
     }
     bind_source(run, t, &t->live, from, to);
-    db_bind_int8(&run->params, level->merged ? INT32_MAX : (int64_t)run->want);
+    if (level->merged || wants_all_days(run, from, to)) {
+        return db_pipe_add(run->db, &ALL_DAYS, &run->params);
+    }
+    db_bind_int8(&run->params, (int64_t)run->want);
     return db_pipe_add(run->db, level->stmt, &run->params);
 }
 

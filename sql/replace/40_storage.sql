@@ -223,15 +223,91 @@ END $$;
 
 REVOKE ALL ON FUNCTION storage_drop(text, timestamptz) FROM PUBLIC;
 
--- Day rows of years that are over and not yet ordered by enterprise, with the index to order them by. A year's rows lie by
--- day, as they came: one item's days are as many pages. Ordered by enterprise, they lie side by side.
-CREATE OR REPLACE FUNCTION storage_packable(at timestamptz)
-RETURNS TABLE (part text, by_index text, bytes bigint)
+DROP FUNCTION IF EXISTS storage_packable(timestamptz);
+
+-- Packing. Day rows lie by day, as they came, and far apart where there are many enterprises: an item's month is as many
+-- pages. An enterprise's rows of a month that is over are written again, side by side, as deleted and inserted rows:
+-- whoever reads sees the old ones or the new ones, nobody waits but the rollup of that enterprise, and no right of an
+-- owner is needed. The place of the old ones is taken by later rows once it is vacuumed.
+
+-- Rows of an enterprise in [since, until) that lie more than 64 KB from the one before, and all that have one before.
+CREATE OR REPLACE FUNCTION storage_jumps(of_unit integer, since timestamptz, until timestamptz, OUT pairs bigint, OUT jumps bigint)
 LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
-    SELECT p.part, x.indexrelid::regclass::text, p.bytes
-    FROM storage_partitions() p JOIN pg_index x ON x.indrelid = p.part::regclass AND x.indisprimary
-    LEFT JOIN pg_stats s ON s.schemaname = 'public' AND s.tablename = p.part AND s.attname = 'unit_id'
-    WHERE p.tbl = 'rollup_day' AND p.upper_ts <= at - interval '31 days' AND p.bytes > 65536
-      AND coalesce(s.correlation, 0) < 0.9
-    ORDER BY p.part
+    SELECT count(d.step), count(*) FILTER (WHERE d.step > 8) FROM (
+        SELECT abs(r.block - lag(r.block) OVER (PARTITION BY r.page ORDER BY r.ts)) AS step
+        FROM (SELECT page, ts, (ctid::text::point)[0] AS block FROM rollup_day
+              WHERE unit_id = of_unit AND ts >= since AND ts < until OFFSET 0) r) d
 $$;
+
+-- Whether a month's rows are worth packing, by some of the enterprises.
+CREATE OR REPLACE FUNCTION storage_scattered(since timestamptz, until timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT coalesce(sum(j.jumps) > 0.25 * sum(j.pairs), false)
+    FROM (SELECT id, row_number() OVER (ORDER BY id) AS place, count(*) OVER () AS units FROM unit) u
+    CROSS JOIN LATERAL storage_jumps(u.id, since, until) j
+    WHERE u.place % greatest(u.units / 16, 1) = 0
+$$;
+
+-- Gives the number of rows written again; 0: they lie well. Under the lock of whoever writes rollups of the enterprise.
+CREATE OR REPLACE FUNCTION storage_pack_unit(of_unit integer, since timestamptz, until timestamptz) RETURNS integer
+LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE moved rollup_day[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(2, of_unit);
+    IF NOT (SELECT j.jumps > 0.25 * j.pairs FROM storage_jumps(of_unit, since, until) j) THEN
+        RETURN 0;
+    END IF;
+    SELECT array_agg(d::rollup_day ORDER BY d.page, d.ts) INTO moved FROM rollup_day d
+    WHERE d.unit_id = of_unit AND d.ts >= since AND d.ts < until;
+    DELETE FROM rollup_day WHERE unit_id = of_unit AND ts >= since AND ts < until;
+    INSERT INTO rollup_day SELECT * FROM unnest(moved);
+    RETURN cardinality(moved);
+END $$;
+
+-- The latest month to be looked at: over for a week, and not looked at for 30 days (setting, key packed:YYYYMM): late
+-- readings may have scattered it again. Where packing does not help, no month is written oftener than that.
+CREATE OR REPLACE FUNCTION storage_pack_next(at timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT max(m.m) FROM storage_partitions() p
+    CROSS JOIN LATERAL generate_series(p.lower_ts, p.upper_ts - interval '1 month', interval '1 month') m (m)
+    LEFT JOIN setting s ON s.key = 'packed:' || to_char(m.m, 'YYYYMM')
+    WHERE p.tbl = 'rollup_day' AND m.m + interval '1 month' <= at - interval '7 days'
+      AND CASE WHEN s.key LIKE 'packed:%' THEN s.value::timestamptz < at - interval '30 days' ELSE true END
+$$;
+
+-- One step, in a transaction of its own: the next `most` enterprises of the month in hand (setting, key packing).
+-- month NULL: there is nothing to do. finished: that month is done; moved: rows written again in this step.
+CREATE OR REPLACE FUNCTION storage_pack(at timestamptz, most integer, OUT month timestamptz, OUT part text, OUT moved bigint, OUT finished boolean)
+LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+DECLARE
+    after integer;
+    of_unit integer;
+    units integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(7, 0);
+    moved := 0;
+    SELECT (s.value::json ->> 'month')::timestamptz, (s.value::json ->> 'after')::integer INTO month, after
+    FROM setting s WHERE s.key = 'packing';
+    IF month IS NULL THEN
+        month := storage_pack_next(at);
+        IF month IS NULL THEN
+            RETURN;
+        ELSIF NOT storage_scattered(month, month + interval '1 month') THEN
+            most := 0;
+        END IF;
+    END IF;
+    part := 'rollup_day_' || to_char(month, 'YYYY');
+    FOR of_unit IN SELECT u.id FROM unit u WHERE u.id > coalesce(after, -1) ORDER BY u.id LIMIT most LOOP
+        moved := moved + storage_pack_unit(of_unit, month, month + interval '1 month');
+        after := of_unit;
+        units := units + 1;
+    END LOOP;
+    finished := units < most OR most = 0;
+    IF finished THEN
+        DELETE FROM setting WHERE key = 'packing';
+    END IF;
+    INSERT INTO setting (key, value) VALUES
+        (CASE WHEN finished THEN 'packed:' || to_char(month, 'YYYYMM') ELSE 'packing' END,
+         CASE WHEN finished THEN (at AT TIME ZONE 'UTC')::text || '+00' ELSE json_build_object('month', month, 'after', after)::text END)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+END $$;

@@ -400,6 +400,31 @@ START_TEST(partitioned_tables_get_statistics)
 }
 END_TEST
 
+START_TEST(day_rows_of_a_past_month_are_packed_and_those_of_this_month_are_not)
+{
+    struct db *db = open_db();
+    OK(db_exec(db,
+               "INSERT INTO unit (code, name, region_code, state) SELECT 'U' || g, '', '420100', 'accepted'"
+               " FROM generate_series(4, 40) g;"
+               " SELECT partition_ensure('reading', m) FROM unnest(ARRAY[now(), now() - interval '2 months']) m;"
+               " INSERT INTO rollup_day (unit_id, page, ts, total, vmin, vmax, n)"
+               " SELECT u.id, 0, m + d * interval '1 day', t.v, t.v, t.v, array_fill(1, ARRAY[100])"
+               " FROM unnest(ARRAY[date_trunc('month', now()), date_trunc('month', now()) - interval '2 months']) m,"
+               " generate_series(0, 4) d, unit u, (SELECT array_fill(1::bigint, ARRAY[100]) AS v) t ORDER BY 3, 1"));
+    db_close(&db);
+    struct scene s = begin();
+    EVENTUALLY(NUMBER(s.db, "SELECT count(*) FROM audit_log WHERE action = 'storage.pack' AND actor = 'nhjcd' AND"
+                            " object = to_char(now() - interval '2 months', 'YYYY-MM')") == 1);
+    ck_assert_int_eq(NUMBER(s.db, "SELECT sum(j.jumps) FROM unit u CROSS JOIN LATERAL storage_jumps(u.id,"
+                                  " date_trunc('month', now()), 'infinity') j"),
+                     4 * 40);
+    ck_assert_int_lt(NUMBER(s.db, "SELECT sum(j.jumps) FROM unit u CROSS JOIN LATERAL storage_jumps(u.id, '-infinity',"
+                                  " date_trunc('month', now())) j"),
+                     40);
+    end(&s);
+}
+END_TEST
+
 START_TEST(no_upgrade_changes_the_tables_under_a_server)
 {
     struct scene s = begin();
@@ -424,6 +449,7 @@ DBTEST_MAIN("housekeeping", fresh, a_notice_reloads_the_unit_it_names_and_no_oth
             a_job_that_times_out_keeps_no_later_job_waiting, a_stop_does_not_wait_for_a_long_job,
             a_job_that_fails_keeps_no_notice_waiting, certificates_are_told_by_identity_and_a_renewed_one_is_not,
             partitions_that_end_soon_are_an_alarm_and_the_disk_has_figures, partitioned_tables_get_statistics,
+            day_rows_of_a_past_month_are_packed_and_those_of_this_month_are_not,
             no_upgrade_changes_the_tables_under_a_server,
             partitions_past_their_retention_go_by_themselves_and_younger_ones_stay,
             partitions_are_made_as_far_ahead_as_asked_and_by_our_clock)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""nhjcctl storage and storage expire, as an operator and a script see them. Run under test/lib/pg.sh."""
+"""nhjcctl storage, storage expire and storage pack, as an operator and a script see them. Run under test/lib/pg.sh."""
 import json
 import os
 import subprocess
@@ -67,17 +67,64 @@ class Storage(unittest.TestCase):
         self.assertEqual(sql("SELECT count(*) FROM audit_log WHERE action = 'storage.expire' AND actor LIKE 'operator:%'"), '5')
         self.assertEqual(json.loads(self.ctl('storage', 'expire', '--json')), [])
 
-    def test_4_pack_orders_the_day_rows_of_past_years_by_enterprise_once(self):
-        sql("SELECT partition_ensure('reading', '2021-01-01')")
-        sql("INSERT INTO rollup_day (unit_id, page, ts, total, vmin, vmax, n) SELECT u, 0, d, '{1}', '{1}', '{1}', '{1}'"
-            " FROM generate_series(timestamptz '2021-01-01', '2021-12-31', '1 day') d, generate_series(1, 20) u ORDER BY d, u; ANALYZE rollup_day")
-        order = 'SELECT md5(string_agg(unit_id || to_char(ts, %s), %s ORDER BY ctid)) FROM rollup_day_2021' % ("'YYYYMMDD'", "','")
-        wanted = sql(order.replace('ctid', 'unit_id, page, ts'))
-        self.assertNotEqual(sql(order), wanted)
-        self.assertIn('rollup_day_2021', self.ctl('storage', 'pack'))
-        self.assertEqual(sql(order), wanted)
-        self.assertNotIn('rollup_day_2021', self.ctl('storage', 'pack'))
-        self.assertEqual(sql("SELECT count(*) FROM audit_log WHERE action = 'storage.pack' AND object = 'rollup_day_2021'"), '1')
+    def fill_days(self, since, until):
+        """Rows of half a page of 40 enterprises, by day, as they come."""
+        sql("SELECT partition_ensure('reading', '%s'); INSERT INTO unit (id, code, name, region_code, industry_code, state)"
+            " SELECT g, 'U' || g, '', '420100', 'C3011', 'accepted' FROM generate_series(1, 40) g ON CONFLICT DO NOTHING;"
+            " INSERT INTO rollup_day (unit_id, page, ts, total, vmin, vmax, n, revision) SELECT u, 0, d, array_fill(1::bigint, ARRAY[100]),"
+            " array_fill(2::bigint, ARRAY[100]), array_fill(3::bigint, ARRAY[100]), array_fill(4, ARRAY[100]), 7"
+            " FROM generate_series(timestamptz '%s', '%s', '1 day') d, generate_series(1, 40) u ORDER BY d, u" % (since, since, until))
+
+    def jumps(self, since, until):
+        return sql("SELECT sum(j.jumps) || '/' || sum(j.pairs) FROM unit u CROSS JOIN LATERAL storage_jumps(u.id, '%s', '%s') j" % (since, until))
+
+    def test_4_pack_orders_the_day_rows_of_past_months_by_enterprise_once(self):
+        content = "SELECT count(*), md5(string_agg(d::text, ',' ORDER BY unit_id, page, ts)) FROM rollup_day d"
+        self.fill_days('2021-03-01', '2021-04-30')
+        today = sql("SELECT date_trunc('day', now())")
+        self.fill_days(today, today)
+        before = sql(content)
+        self.assertEqual(self.jumps('2021-03-01', '2021-04-01'), '1200/1200')
+        said = self.ctl('storage', 'pack')
+        self.assertIn('2021-03  1240 ', said)
+        self.assertIn('2021-04  1200 ', said)
+        self.assertIn('\n2 ', said)
+        self.assertEqual(sql(content), before, 'the rows are the same, with their revision and time')
+        for since, until in (('2021-03-01', '2021-04-01'), ('2021-04-01', '2021-05-01')):
+            jumps, pairs = map(int, self.jumps(since, until).split('/'))
+            self.assertLess(jumps, pairs / 10)
+        self.assertTrue(self.ctl('storage', 'pack').startswith('0 '))
+        self.assertEqual(sql("SELECT string_agg(object, ',' ORDER BY object) FROM audit_log WHERE action = 'storage.pack'"), '2021-03,2021-04')
+        self.assertEqual(sql("SELECT vacuum_count > 0 FROM pg_stat_user_tables WHERE relname = 'rollup_day_2021'"), 't')
+
+    def test_4b_pack_goes_on_where_it_was_under_the_lock_of_the_rollup(self):
+        self.fill_days('2022-05-01', '2022-05-31')
+        sql("DELETE FROM setting WHERE key LIKE 'packed:2022%'")
+        step = "SELECT to_char(month, 'YYYYMM'), moved, finished FROM storage_pack(now(), 20)"
+        self.assertEqual(sql("SELECT to_char(storage_pack_next(now()), 'YYYYMM')"), '202212')
+        sql("INSERT INTO setting SELECT 'packed:2022' || to_char(m, 'FM00'), now()::text FROM generate_series(1, 12) m WHERE m <> 5")
+        held = sql("BEGIN; " + step + "; SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 2 AND objid BETWEEN 1 AND 20; ROLLBACK")
+        self.assertEqual(held, '202205|620|f\n20')
+        self.assertEqual(sql(step), '202205|620|f')
+        self.assertEqual(sql(step), '202205|620|f')
+        self.assertEqual(sql(step), '202205|0|t')
+        self.assertEqual(sql(step), '|0|')
+
+    def test_4c_a_month_that_late_readings_scattered_again_is_packed_again_after_30_days(self):
+        self.assertEqual(sql("SELECT storage_pack_next(now())"), '')
+        self.assertEqual(sql("SELECT to_char(storage_pack_next(now() + interval '31 days'), 'YYYY') >= '2021'"), 't')
+        sql("INSERT INTO setting SELECT 'packed:2022' || to_char(m, 'FM00'), (now() - interval '31 days')::text FROM generate_series(5, 5) m"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        self.assertEqual(sql("SELECT to_char(storage_pack_next(now()), 'YYYYMM')"), '202205')
+
+    def test_4d_all_days_of_an_item_are_read_ahead(self):
+        sql('ANALYZE rollup_day')
+        said = subprocess.run(['psql', '-XAtq', '-c', "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;"
+                               " SET client_min_messages = log; SELECT count(*) FROM item_days(7, 0::smallint, 3, '2021-01-01', '2022-01-01')"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
+        self.assertEqual(said.stdout.strip(), '61')
+        self.assertIn('Bitmap Heap Scan on rollup_day_2021', said.stderr)
+        self.assertEqual(sql("SELECT 'effective_io_concurrency=200' = ANY (proconfig) FROM pg_proc WHERE proname = 'item_days'"), 't')
 
     def test_5_what_does_not_belong_is_an_alarm(self):
         sql("INSERT INTO reading_frame VALUES (77, 0, now(), '{1}', NULL)")
