@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Fills the database that PGHOST leads to, measures it, prints one table. Started by storage.sh; README.md explains."""
 import argparse
+import glob
 import json
 import os
 import shutil
@@ -62,8 +63,8 @@ def sizes(filled, items):
     return result
 
 
-def explain(text):
-    plan = json.loads('\n'.join(row[0] for row in sql('EXPLAIN (ANALYZE, FORMAT JSON) ' + text)))[0]
+def explain(text, settings=''):
+    plan = json.loads('\n'.join(row[0] for row in sql(settings + 'EXPLAIN (ANALYZE, FORMAT JSON) ' + text)))[0]
     nodes, scans = [plan['Plan']], []
     while nodes:
         node = nodes.pop(0)
@@ -77,7 +78,8 @@ def plans(filled):
     unit, last = filled['enterprises'] // 2 + 1, int(filled['to'][:4])
     span = "ts >= '%s' AND ts < '%s'" % (filled['from'][:10], filled['to'][:10])
     first = int(filled['from'][:4])
-    return {'days of an enterprise, all years': explain('SELECT ts, total[8] FROM rollup_day WHERE unit_id = %d AND page = 0 AND %s ORDER BY ts' % (unit, span)),
+    return {'days of an enterprise, all years': explain('SELECT ts, total[8] FROM rollup_day WHERE unit_id = %d AND page = 0 AND %s ORDER BY ts' % (unit, span),
+                                                        'SET enable_indexscan = off; SET effective_io_concurrency = 200; '),
             'days of an enterprise, one month': explain("SELECT ts, total[8] FROM rollup_day WHERE unit_id = %d AND page = 0 AND ts >= '%d-06-01' AND ts < '%d-07-01'" % (unit, last - 1, last - 1)),
             'readings of an enterprise, one day': explain("SELECT ts, value[8] FROM reading_frame WHERE unit_id = 1 AND page = 0 AND ts >= '%d-06-03' AND ts < '%d-06-04'" % (first, first))}
 
@@ -101,22 +103,46 @@ DAY_ACCOUNTS = """INSERT INTO unit_energy_day (unit_id, ts, energy, usage, quant
     WHERE r.ts >= '%d-01-01'"""
 
 
-def ask(args, filled, *words):
+def restart():
+    """Nothing of the tables is left in the database's own memory."""
+    data = os.path.join(os.environ['PGHOST'], 'data')
+    found = [os.environ.get('NHJC_PG_BIN', '')] + sorted(glob.glob('/usr/lib/postgresql/*/bin'))[::-1]
+    words = [os.path.join(next(d for d in found if os.path.exists(os.path.join(d, 'pg_ctl'))), 'pg_ctl'), '-D', data, '-s', '-w', '-t', '120',
+             '-m', 'fast', '-l', os.path.join(os.environ['PGHOST'], 'log'), 'restart']
+    owner = os.stat(data)
+    become = {'user': owner.st_uid, 'group': owner.st_gid, 'extra_groups': []} if os.getuid() == 0 else {}
+    subprocess.run(words, check=True, cwd=os.environ['PGHOST'], stdout=subprocess.DEVNULL, **become)
+
+
+def ask(args, filled, what):
+    restart()
     return json.loads(program('bench_storage', '--enterprises', filled['enterprises'], '--items', args.items, '--raw', args.raw,
-                              '--from', filled['from'][:4], '--years', filled['years'], *words))
+                              '--from', filled['from'][:4], '--years', filled['years'], '--what', what))
 
 
 def pack():
-    """Each year's day rows by enterprise instead of by day."""
-    start = time.monotonic()
-    for part, in sql("SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'rollup_day'::regclass"):
-        sql('CLUSTER %s USING %s_pkey' % (part, part))
+    """As the server does it by and by: a month's rows of an enterprise side by side."""
+    before, start = int(sql(DAY_BYTES)[0][0]), time.monotonic()
+    program('nhjcctl', '-c', '/dev/null', 'storage', 'pack')
     sql('CHECKPOINT')
-    note('packed in %.0f s' % (time.monotonic() - start))
+    seconds = time.monotonic() - start
+    months = int(sql("SELECT count(*) FROM audit_log WHERE action = 'storage.pack'")[0][0])
+    note('%d months packed in %.0f s' % (months, seconds))
+    return {'seconds': round(seconds), 'months': months, 'bytesBefore': before, 'bytes': int(sql(DAY_BYTES)[0][0])}
+
+
+DAY_BYTES = "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('rollup_day') WHERE isleaf"
+LATE, STATISTICS = 1, range(2, 7)  # --what of bench_storage.c
+
+
+def times_line(name, answer):
+    cold = answer['coldMs'] if answer['cold'] else None
+    shown = ['%10.1f' % cold[key] if cold else '%10s' % '-' for key in ('median', 'p90')]
+    return '%-58s %6d %s %s %10.1f %10.1f' % (name, answer['rows'], *shown, answer['warmMs']['median'], answer['warmMs']['p90'])
 
 
 def table(result):
-    filled = result['filled']
+    filled, packed = result['filled'], result.get('packed')
     lines = ['filled      %d enterprises x %d items, %s .. %s (%d years): day, month and year rows of all' % (
         filled['enterprises'], filled['items'], filled['from'][:10], filled['to'][:10], filled['years']),
         '            readings every %d s and hour rows of %d enterprises: %s readings; %s item-days; %d s' % (
@@ -124,19 +150,19 @@ def table(result):
         '', '%-14s %14s %16s %12s %18s' % ('table', 'rows', 'bytes', 'bytes/row', 'bytes/item value')]
     for name, row in result['tables'].items():
         lines.append('%-14s %14s %16s %12s %18s' % (name, format(row['rows'], ','), format(row['bytes'], ','), row['bytesPerRow'], row['bytesPerItemValue']))
-    days, late = result['queryDataDays'], result.get('lateReading')
-    lines += ['', 'QueryData, one item, its days over all years (%d rows): median %.1f ms, p90 %.1f, max %.1f; the same again %.1f ms'
-              % (days['rows'], days['ms']['median'], days['ms']['p90'], days['ms']['max'], days['sameAgainMs']['median'])]
+    if packed:
+        lines.append('packed         %d months in %d s, %.1f s each; rollup_day %s -> %s bytes' % (packed['months'], packed['seconds'],
+                     packed['seconds'] / max(1, packed['months']), format(packed['bytesBefore'], ','), format(packed['bytes'], ',')))
+    lines += ['', '%-58s %6s %10s %10s %10s %10s' % ('question, ms', 'rows', 'cold', 'p90', 'warm', 'p90'),
+              times_line('QueryData, one item, its days over all years, as they came', result['queryDataDays'])]
+    if packed:
+        lines.append(times_line('QueryData, one item, its days over all years, packed', packed['queryDataDays']))
+    for answer in result['queryStatistics']:
+        lines.append(times_line('QueryStatistics with yoy, %s' % answer['name'], answer))
+    late = result.get('lateReading')
     if late:
-        lines.append('one late reading in the oldest year: stored in %.2f ms, rolled up in %.2f ms (median); rows written: hour %d, day %d, month %d, year %d'
-                     % (late['storeMs']['median'], late['rollupMs']['median'], *late['rows'].values()))
-    for name, answer in result['queryStatistics'].items():
-        lines.append('QueryStatistics, the province, %s, with yoy (%d rows): median %.1f ms, max %.1f'
-                     % (name, answer['rows'], answer['ms']['median'], answer['ms']['max']))
-    if 'packed' in result:
-        packed = result['packed']['queryDataDays']
-        lines.append('QueryData again, day rows ordered by enterprise: median %.1f ms, p90 %.1f, max %.1f; the same again %.1f ms'
-                     % (packed['ms']['median'], packed['ms']['p90'], packed['ms']['max'], packed['sameAgainMs']['median']))
+        lines += ['', 'one late reading in the oldest year: stored in %.2f ms, rolled up in %.2f ms (median); rows written: hour %d, day %d, month %d, year %d'
+                  % (late['storeMs']['median'], late['rollupMs']['median'], *late['rows'].values())]
     for name, plan in result['plans'].items():
         lines.append('plan: %-36s %8.2f ms  %s' % (name, plan['ms'], '; '.join(plan['scans'])))
     return '\n'.join(lines)
@@ -149,7 +175,7 @@ def main():
                                ('seconds', 300, 'the fill ends at the year after which this would be exceeded')):
         parser.add_argument('--' + name, type=int, default=value, help='%s (%d)' % (words, value))
     parser.add_argument('--disk', type=float, default=24, help='GB that the database may take (24); never over 60 %% of what is free')
-    parser.add_argument('--pack', action='store_true', help='also with the day rows ordered by enterprise (CLUSTER)')
+    parser.add_argument('--no-pack', action='store_true', help='QueryData only with the day rows as they came')
     parser.add_argument('--json', action='store_true', help='one JSON object instead of the table')
     args = parser.parse_args()
     fit(args)
@@ -165,11 +191,14 @@ def main():
     sql('ANALYZE')
     sql('CHECKPOINT')
     result = {'filled': filled, 'tables': sizes(filled, args.items)}
-    result.update(ask(args, filled))
+    result['queryDataDays'] = ask(args, filled, 0)
+    result['queryStatistics'] = [ask(args, filled, what) for what in STATISTICS]
+    if args.raw > 0:
+        result['lateReading'] = ask(args, filled, LATE)
     result['plans'] = plans(filled)
-    if args.pack:
-        pack()
-        result['packed'] = ask(args, filled, '--only-days', 1)
+    if not args.no_pack:
+        result['packed'] = pack()
+        result['packed']['queryDataDays'] = ask(args, filled, 0)
     print(json.dumps(result, ensure_ascii=False, indent=2) if args.json else table(result))
 
 

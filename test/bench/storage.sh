@@ -1,6 +1,6 @@
 #!/bin/sh
 # Storage at real size: a private database is filled with years of history (fill.c), measured, and removed; one table.
-#   sh test/bench/storage.sh [--enterprises N] [--items M] [--years Y] [--raw K] [--step S] [--seconds LIMIT] [--disk GB] [--json]
+#   sh test/bench/storage.sh [--enterprises N] [--items M] [--years Y] [--raw K] [--step S] [--seconds LIMIT] [--disk GB] [--no-pack] [--json]
 # NHJC_BUILD chooses the build folder (default build/). README.md explains every number.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
