@@ -7,7 +7,7 @@
 CREATE OR REPLACE FUNCTION energy_statistics(group_by text, region text, industry text, energy text, granularity text,
     since timestamptz, until timestamptz, compare text, most bigint)
 RETURNS TABLE (key text, name text, stat_date timestamptz, value numeric, unit text, tce numeric, co2 numeric, compare_tce numeric)
-LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET jit = off SET work_mem = '64MB' AS $$
 DECLARE
     by_energy constant boolean := group_by = 'energyType' OR energy <> '';
     daily constant boolean := granularity IN ('day', 'week');
@@ -23,7 +23,9 @@ DECLARE
 BEGIN
     IF daily THEN
         source := 'unit_energy_day';
-        amount := 'sum(e.sign * e.quantity), min(e.measure), max(e.measure), sum(e.sign * coalesce(e.tce, 0)), sum(e.sign * coalesce(e.co2, 0))';
+        amount := format('%s, coalesce(sum(CASE WHEN e.sign > 0 THEN e.tce ELSE -e.tce END), 0), coalesce(sum(CASE WHEN e.sign > 0 THEN e.co2 ELSE -e.co2 END), 0)',
+            CASE WHEN by_energy THEN 'sum(CASE WHEN e.sign > 0 THEN e.quantity ELSE -e.quantity END), min(e.measure), max(e.measure)'
+            ELSE 'NULL::numeric, NULL::text, NULL::text' END);
         energy_filter := ' AND e.sign <> 0';
     ELSIF by_energy THEN
         source := 'unit_energy_month';

@@ -126,6 +126,10 @@ class Storage(unittest.TestCase):
         self.assertIn('Bitmap Heap Scan on rollup_day_2021', said.stderr)
         self.assertEqual(sql("SELECT 'effective_io_concurrency=200' = ANY (proconfig) FROM pg_proc WHERE proname = 'item_days'"), 't')
 
+    def test_4e_every_year_of_energy_accounts_can_be_read_by_time(self):
+        self.assertEqual(sql("SELECT count(*) FROM storage_partitions() p WHERE p.tbl = 'unit_energy_day' AND NOT EXISTS (SELECT FROM pg_indexes x"
+                             " WHERE x.tablename = p.part AND x.indexdef LIKE '%USING brin (ts)%autosummarize%')"), '0')
+
     def test_5_what_does_not_belong_is_an_alarm(self):
         sql("INSERT INTO reading_frame VALUES (77, 0, now(), '{1}', NULL)")
         orphans = {row['name']: row for row in self.report(code=1)['orphans']}
