@@ -116,8 +116,9 @@ def restart():
 
 def ask(args, filled, what):
     restart()
-    return json.loads(program('bench_storage', '--enterprises', filled['enterprises'], '--items', args.items, '--raw', args.raw,
+    answer = json.loads(program('bench_storage', '--enterprises', filled['enterprises'], '--items', args.items, '--raw', args.raw,
                               '--from', filled['from'][:4], '--years', filled['years'], '--what', what))
+    return {**answer, 'load': round(os.getloadavg()[0], 1)}
 
 
 def pack():
@@ -138,7 +139,7 @@ LATE, STATISTICS = 1, range(2, 7)  # --what of bench_storage.c
 def times_line(name, answer):
     cold = answer['coldMs'] if answer['cold'] else None
     shown = ['%10.1f' % cold[key] if cold else '%10s' % '-' for key in ('median', 'p90')]
-    return '%-58s %6d %s %s %10.1f %10.1f' % (name, answer['rows'], *shown, answer['warmMs']['median'], answer['warmMs']['p90'])
+    return '%-58s %6d %s %s %10.1f %10.1f %6.1f' % (name, answer['rows'], *shown, answer['warmMs']['median'], answer['warmMs']['p90'], answer['load'])
 
 
 def table(result):
@@ -153,7 +154,7 @@ def table(result):
     if packed:
         lines.append('packed         %d months in %d s, %.1f s each; rollup_day %s -> %s bytes' % (packed['months'], packed['seconds'],
                      packed['seconds'] / max(1, packed['months']), format(packed['bytesBefore'], ','), format(packed['bytes'], ',')))
-    lines += ['', '%-58s %6s %10s %10s %10s %10s' % ('question, ms', 'rows', 'cold', 'p90', 'warm', 'p90'),
+    lines += ['', '%-58s %6s %10s %10s %10s %10s %6s' % ('question, ms (%d cores)' % os.cpu_count(), 'rows', 'cold', 'p90', 'warm', 'p90', 'load'),
               times_line('QueryData, one item, its days over all years, as they came', result['queryDataDays'])]
     if packed:
         lines.append(times_line('QueryData, one item, its days over all years, packed', packed['queryDataDays']))
