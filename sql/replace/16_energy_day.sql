@@ -113,7 +113,10 @@ END $$;
 CREATE OR REPLACE FUNCTION energy_day_compute(units integer[], days timestamptz[])
 RETURNS TABLE (unit_id integer, ts timestamptz, energy text, usage text, quantity numeric, measure text, tce numeric, co2 numeric,
                coefficient numeric, own boolean, sign smallint)
-LANGUAGE sql STABLE SET search_path = public, pg_catalog SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET enable_nestloop = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH k AS MATERIALIZED (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)),
     item AS MATERIALIZED (
         SELECT i.unit_id, i.slot, i.aggregation, i.unit, substr(i.data_code, 9, 6) AS energy, substr(i.data_code, 15, 2) AS usage
@@ -128,11 +131,11 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog SET enable_nestloop = o
         FROM page r JOIN item i ON i.unit_id = r.u AND i.slot / 128 = r.page
         WHERE coalesce(r.nd[i.slot % 128 + 1], r.n[i.slot % 128 + 1]) > 0),
     day AS MATERIALIZED (SELECT DISTINCT k.d, k.d::date AS date FROM k),
+    month_page AS MATERIALIZED (
+        SELECT m.u, m.month, r.page, r.n, r.nd FROM (SELECT DISTINCT k.u, date_trunc('month', k.d) AS month FROM k) m
+        CROSS JOIN LATERAL (SELECT * FROM rollup_month a WHERE a.unit_id = m.u AND a.ts = m.month OFFSET 0) r),
     measured AS MATERIALIZED ( -- what has a value in the month: a gap of days must not change the basis
-        SELECT DISTINCT m.u, m.month, i.energy, i.usage
-        FROM (SELECT DISTINCT k.u, date_trunc('month', k.d) AS month FROM k) m
-        CROSS JOIN LATERAL (SELECT * FROM rollup_month a WHERE a.unit_id = m.u AND a.ts = m.month OFFSET 0) r
-        JOIN item i ON i.unit_id = r.unit_id AND i.slot / 128 = r.page
+        SELECT DISTINCT r.u, r.month, i.energy, i.usage FROM month_page r JOIN item i ON i.unit_id = r.u AND i.slot / 128 = r.page
         WHERE coalesce(r.nd[i.slot % 128 + 1], r.n[i.slot % 128 + 1]) > 0),
     rate AS MATERIALIZED ( -- few: enterprises use the same energies in the same units
         SELECT e.energy, e.unit, e.d, c.tce, c.co2, m.measure, m.ratio
@@ -177,19 +180,23 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog SET enable_nestloop = o
     CROSS JOIN LATERAL (SELECT coalesce(o.tce, r.tce)) f (tce)
     LEFT JOIN role u ON u.d = p.d AND u.code = p.usage
     LEFT JOIN energy_basis b ON b.rank = p.rank
-    LEFT JOIN energy_role s ON s.role = u.role AND s.basis = b.basis AND NOT coalesce(s.yields_to = ANY (p.roles), false)
-$$;
+    LEFT JOIN energy_role s ON s.role = u.role AND s.basis = b.basis AND NOT coalesce(s.yields_to = ANY (p.roles), false);
+END $$;
 
 -- What is counted of these months: the sum of their days.
 CREATE OR REPLACE FUNCTION energy_month_compute(units integer[], months timestamptz[]) RETURNS SETOF unit_energy_month
-LANGUAGE sql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
-    SELECT k.u, k.m, d.energy, sum(d.sign * d.quantity),
+LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT k.u, k.m, d.energy, sum(CASE d.sign WHEN 1 THEN d.quantity ELSE d.sign * d.quantity END),
            CASE WHEN min(d.measure) = max(d.measure) THEN min(d.measure) ELSE '' END,
-           sum(d.sign * coalesce(d.tce, 0)), sum(d.sign * coalesce(d.co2, 0))
+           coalesce(sum(CASE d.sign WHEN 1 THEN d.tce ELSE d.sign * d.tce END), 0),
+           coalesce(sum(CASE d.sign WHEN 1 THEN d.co2 ELSE d.sign * d.co2 END), 0)
     FROM unnest(units, months) k (u, m) CROSS JOIN LATERAL (
         SELECT * FROM unit_energy_day e WHERE e.unit_id = k.u AND e.ts >= k.m AND e.ts < k.m + interval '1 month' OFFSET 0) d
-    WHERE d.sign <> 0 GROUP BY k.u, k.m, d.energy
-$$;
+    WHERE d.sign <> 0 GROUP BY k.u, k.m, d.energy;
+END $$;
 
 -- Rows that are no more are rare: they are deleted by a statement of their own, one key after the other. Energy '': all of them.
 CREATE OR REPLACE FUNCTION energy_month_refresh(units integer[], months timestamptz[]) RETURNS void
