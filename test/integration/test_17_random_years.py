@@ -1,8 +1,9 @@
 """Random histories against the oracle, to the last digit, in all granularities.
 
 Missing slots, any order of arrival, duplicates, corrections of value and validity, suspect values, register rollover and
-reset, month and year ends, leap days, reported values, standard coal and CO2 with the enterprise's own coefficients that
-come and change, changed periods, aggregations and moduli. A case is one item's history.
+reset, replaced meters, month and year ends, leap days, reported values, standard coal and CO2 with the enterprise's own
+coefficients that come and change and with imported ones that hold from a day on, changed periods, aggregations and moduli. A
+case is one item's history.
 
 NHJC_CASES: how many (default 36); NHJC_SEED: repeats a run; both are printed. Thousands, in an hour or two, by one command:
     NHJC_CASES=3000 python3 test/integration/test_17_random_years.py
@@ -25,15 +26,33 @@ MODULI = (None, '1000', '100000', '999999.999999')
 PERIODS = (60, 300, 900, 900, 900, 1800, 3600, 7200, 21600, 86400)
 EDGES = ('2012-02-27', '2015-12-30', '2016-02-27', '2019-12-29', '2020-02-28', '2023-03-30', '2024-02-28', '2024-12-30', '2010-01-01')
 FIELDS = ('statDate', 'value', 'min', 'max', 'avg', 'count', 'expected', 'completeness', 'source', 'tce', 'co2')
-DAWN = datetime(2009, 12, 31)  # before any reading, so that an own coefficient of the first day comes after it
+IMPORTS = 0.4  # of the enterprises see one
 
-# class and energy -> item's unit, in units of the table, tce and tCO2 per unit of the table (GB/T 2589, GB/T 32151, grid factors)
-ENERGIES = {
-    '023300': ('kWh', Decimal('0.0001'), Decimal('1.229'), [(DAWN, '6.101'), (datetime(2021, 1, 1), '5.81'), (datetime(2022, 1, 1), '5.703')]),
-    '010104': ('kg', Decimal('0.001'), Decimal('0.7143'), [(DAWN, '1.74175')]),
-    '011500': ('m3', Decimal('0.0001'), Decimal('12.15'), [(DAWN, '21.62189')]),
-    '021900': ('t', Decimal(1), Decimal('1.4714'), [(DAWN, '2.92506')]),
-}
+ENERGIES = {'023300': 'kWh', '010104': 'kg', '011500': 'm3', '021900': 't'}  # and the unit of its item
+
+
+def any_day(dice):
+    return datetime.strptime(dice.choice(EDGES), '%Y-%m-%d') + timedelta(days=dice.randint(0, 12))
+
+
+class Table:
+    """The platform's coefficients of the energies as they are now: [(first day, tce, tCO2)] without gaps. An import holds from
+    its day until the next change that was there before."""
+
+    def __init__(self):
+        self.entries = {}
+        for energy, (coal, carbon) in oracle.TABLE.items():
+            days = sorted({since for since, _ in coal + carbon})
+            self.entries[energy] = [(day, Decimal(oracle.valid_on(coal, day)), Decimal(oracle.valid_on(carbon, day))) for day in days]
+
+    def change(self, energy, day, tce, co2):
+        """tce or co2 None: as it was."""
+        _, old_tce, old_co2 = [entry for entry in self.entries[energy] if entry[0] <= day][-1]
+        kept = [entry for entry in self.entries[energy] if entry[0] != day]
+        self.entries[energy] = sorted(kept + [(day, old_tce if tce is None else tce, old_co2 if co2 is None else co2)])
+
+    def column(self, energy, number):
+        return [(entry[0], entry[number]) for entry in self.entries[energy]]
 
 
 class Own:
@@ -47,7 +66,7 @@ class Own:
         return nhjc.collect_item(self.code, 'mean', '折标系数', stat_type=1)
 
     def record(self):
-        day = datetime.strptime(self.dice.choice(EDGES), '%Y-%m-%d') + timedelta(days=self.dice.randint(0, 12))
+        day = any_day(self.dice)
         value, valid = '%.*f' % (self.dice.randint(1, 6), 0.2 + self.dice.random()), self.dice.random() > 0.2
         self.days[day] = Decimal(value) if valid else None
         return nhjc.reading(self.code, day, value, statType=1, valid='true' if valid else 'false')
@@ -59,12 +78,12 @@ class Own:
 class Case:
     """One item: its configuration as it changes, and every accepted reading in the order of acceptance."""
 
-    def __init__(self, dice, number):
-        self.dice = dice
+    def __init__(self, dice, number, table):
+        self.dice, self.table, self.replacements = dice, table, {}
         self.energy = sorted(ENERGIES)[number // 3] if number % 3 == 0 else None
         self.own = Own(dice, self.energy) if self.energy else None
         self.code = '00000000%s60' % self.energy if self.energy else '0000000010%04d80' % (100 * (1 + number // 50) + number % 50)
-        self.unit = ENERGIES[self.energy][0] if self.energy else ''
+        self.unit = ENERGIES[self.energy] if self.energy else ''
         self.aggregation = dice.choice(('sum', 'sum', 'counter') if self.energy else ('sum', 'sum', 'mean', 'counter', 'counter'))
         self.period = dice.choice(PERIODS)
         self.counter_max = dice.choice(MODULI) if self.aggregation == 'counter' else None
@@ -80,6 +99,18 @@ class Case:
             yield nhjc.collect_item(self.code, self.aggregation, 'x', stat_type=kind, unit=self.unit)
         if self.own:
             yield self.own.item()
+
+    def meter_words(self):
+        """Words of `nhjcctl meter` after the enterprise: a replacement anywhere in the history, or one taken back."""
+        if self.replacements and self.dice.random() < 0.3:
+            when = self.dice.choice(sorted(self.replacements))
+            del self.replacements[when]
+            return ['withdraw'], ['--at', when.strftime('%Y-%m-%d %H:%M:%S')]
+        when = self.begin + timedelta(seconds=self.dice.choice((self.period, 60, 1)) * self.dice.randint(-5, self.count + 5))
+        limit = int(float(self.counter_max)) if self.counter_max else 10 ** 9
+        final_old, first_new = ('%d.%d' % (self.dice.randrange(limit - 1), self.dice.randint(0, 9)) for _ in range(2))
+        self.replacements[when] = (Decimal(final_old), Decimal(first_new))
+        return ['replace'], ['--at', when.strftime('%Y-%m-%d %H:%M:%S'), '--final-old', final_old, '--first-new', first_new]
 
     def number(self):
         digits = self.dice.randint(0, 6)
@@ -137,10 +168,12 @@ class Case:
     def item(self):
         coal = carbon = ()
         if self.energy:
-            _, ratio, tce, co2 = ENERGIES[self.energy]
-            coal = [(since, value * ratio) for since, value in [(DAWN, tce)] + self.own.valid()]
-            carbon = [(since, Decimal(value) * ratio) for since, value in co2]
-        return oracle.Item(self.code, self.aggregation, self.period, self.counter_max, coal=coal, carbon=carbon)
+            ratio, own = Decimal(oracle.UNITS[self.energy][self.unit]), self.own.valid()
+            coal = [(since, value * ratio) for since, value in self.table.column(self.energy, 1) if not own or since < own[0][0]]
+            coal += [(since, value * ratio) for since, value in own]
+            carbon = [(since, value * ratio) for since, value in self.table.column(self.energy, 2)]
+        return oracle.Item(self.code, self.aggregation, self.period, self.counter_max, coal=coal, carbon=carbon,
+                           replacements=[(when,) + registers for when, registers in self.replacements.items()])
 
     def expected(self, granularity):
         kind = {'day': 1, 'month': 2, 'year': 3}.get(granularity)
@@ -167,6 +200,24 @@ class RandomYears(StackCase):
                 device.upload([case.record(entry) for case, entry in part])  # the same readings in another message
                 for case, entry in part:
                     case.take(entry)
+
+    def replace_meters(self, device, cases, dice):
+        for case in cases:
+            while case.aggregation == 'counter' and dice.random() < 0.4:
+                first, last = case.meter_words()
+                self.province.ctl('meter', *first, device.enterprise, case.code, *last)
+
+    def import_coefficients(self, table, dice):
+        """One energy's, from some day on: tce, co2 or both."""
+        energy, day = dice.choice(sorted(ENERGIES)), any_day(dice)
+        tce, co2 = dice.choice(((True, False), (False, True), (True, True)))
+        tce, co2 = ('%.*f' % (dice.randint(1, 6), 0.2 + dice.random()) if wanted else None for wanted in (tce, co2))
+        columns = [(name, text) for name, text in (('coal_factor', tce), ('co2_factor', co2)) if text]
+        path = os.path.join(self.stack.dir, 'energy.csv')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('code,name,%s\n%s,%s,%s\n' % (','.join(name for name, _ in columns), energy[2:], energy, ','.join(text for _, text in columns)))
+        self.province.ctl('basedata', 'import', 'energy_type', path, '--keep', '--valid-from', day.strftime('%Y-%m-%d'))
+        table.change(energy, day, tce and Decimal(tce), co2 and Decimal(co2))
 
     def report_coefficients(self, device, cases):
         self.code(device.upload([case.own.record() for case in cases]), 0)
@@ -204,17 +255,23 @@ class RandomYears(StackCase):
 
     def test_every_row_equals_the_oracles(self):
         print('cases %d seed %d' % (CASES, SEED), file=sys.stderr, flush=True)
-        dice, done, rows = random.Random(SEED), 0, 0
+        dice, done, rows, table = random.Random(SEED), 0, 0, Table()
         while done < CASES:
-            cases = [Case(dice, n) for n in range(min(PER_DEVICE, CASES - done))]
+            cases = [Case(dice, n, table) for n in range(min(PER_DEVICE, CASES - done))]
             device = self.stack.device(200 + done, [item for case in cases for item in case.items()])
             energies = [case for case in cases if case.own]
             self.report_coefficients(device, [case for case in energies if dice.random() < 0.7])
+            if dice.random() < 0.3:
+                self.replace_meters(device, cases, dice)
             self.upload(device, cases, dice)
+            self.replace_meters(device, cases, dice)
             self.report_coefficients(device, energies)
             self.compare(device, cases, 'after the uploads')
             for _ in range(dice.randint(1, 4)):
                 self.report_coefficients(device, energies)
+            if dice.random() < IMPORTS:
+                self.import_coefficients(table, dice)
+            self.replace_meters(device, cases, dice)
             for case in dice.sample(cases, len(cases) // 3):
                 case.change()
             self.code(device.configure([item for case in cases for item in case.items()]), 0)

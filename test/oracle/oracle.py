@@ -33,13 +33,16 @@ def ratio(numerator, denominator):
 
 class Item:
     """One collect item: what its readings mean. coal, carbon: [(first day, coefficient or None)], tce and tCO2 per unit of
-    the item, each until the next; nothing before the first."""
+    the item, each until the next; nothing before the first. replacements: [(when, the old meter's last register, the new
+    one's first)] of a register. accounted: coefficients are known, also where there are none."""
 
-    def __init__(self, code, aggregation='sum', period=900, counter_max=None, name='', unit='', coal=(), carbon=()):
+    def __init__(self, code, aggregation='sum', period=900, counter_max=None, name='', unit='', coal=(), carbon=(), replacements=(),
+                 accounted=True):
         self.code, self.aggregation, self.period = code, aggregation, period
         self.counter_max = None if counter_max is None else Decimal(counter_max)
         self.name, self.unit = name, unit
         self.coal, self.carbon = sorted(coal), sorted(carbon)
+        self.replacements, self.accounted = sorted(replacements), accounted
 
 
 def valid_on(coefficients, day):
@@ -138,19 +141,39 @@ def latest(readings):
     return [kept[ts] for ts in sorted(kept)]
 
 
+def step_of(item, before, after):
+    """What one meter counted between two registers; None for a reset."""
+    step = after - before
+    if step < 0:
+        wrapped = None if item.counter_max is None else step + item.counter_max
+        # a register that stood beyond its own modulus explains nothing: differences are never negative
+        step = wrapped if wrapped is not None and 0 <= wrapped * 2 <= item.counter_max else None
+    return step
+
+
+def meters_between(item, previous, reading):
+    """(first, last register) of each meter that counted between two readings. A reading is the new meter's when its interval
+    ends after the replacement."""
+    period, first = timedelta(seconds=item.period), previous.value
+    for when, final_old, first_new in item.replacements:
+        if previous.ts + period <= when < reading.ts + period:
+            yield first, final_old
+            first = first_new
+    yield first, reading.value
+
+
 def differences(item, valid):
-    """(instant, difference or None) per valid register reading: None without a neighbour before, and for a reset."""
+    """(instant, difference or None) per valid register reading: None without a neighbour before, and for a reset. What several
+    meters counted is one difference; one that was reset adds nothing to it."""
     previous = None
     for reading in valid:
-        step = None
+        used = None
         if previous is not None:
-            step = reading.value - previous
-            if step < 0:
-                wrapped = None if item.counter_max is None else step + item.counter_max
-                # a register that stood beyond its own modulus explains nothing: differences are never negative
-                step = wrapped if wrapped is not None and 0 <= wrapped * 2 <= item.counter_max else None
-        yield reading.ts, step
-        previous = reading.value
+            steps = [step_of(item, first, last) for first, last in meters_between(item, previous, reading)]
+            known = [step for step in steps if step is not None]
+            used = sum(known, Decimal(0)) if known else None
+        yield reading.ts, used
+        previous = reading
 
 
 def parts(item, readings):
@@ -218,11 +241,48 @@ def month_coal(item, readings):
     return months
 
 
+# ---------------------------------------------------------------- coefficients as they are delivered
+
+DAWN = datetime(2009, 12, 31)  # before any reading, so that an own coefficient of the first day comes after it
+
+# class and energy -> tce and tCO2 per unit of the table (GB/T 2589, GB/T 32151, grid factors by year)
+TABLE = {
+    '023300': ([(DAWN, '1.229')], [(DAWN, '6.101'), (datetime(2021, 1, 1), '5.81'), (datetime(2022, 1, 1), '5.703')]),
+    '010104': ([(DAWN, '0.7143')], [(DAWN, '1.74175')]),
+    '011500': ([(DAWN, '12.15')], [(DAWN, '21.62189')]),
+    '021900': ([(DAWN, '1.4714')], [(DAWN, '2.92506')]),
+}
+# energy -> {unit of an item: how many units of the table it is}; '' is the table's own
+UNITS = {
+    '023300': {'': '1', 'kWh': '0.0001', 'MWh': '0.1', '万千瓦时': '1'},
+    '010104': {'': '1', 't': '1', 'kg': '0.001', '吨': '1'},
+    '011500': {'': '1', 'm3': '0.0001', '万立方米': '1'},
+    '021900': {'': '1', 't': '1', 'kg': '0.001', '吨': '1'},
+}
+
+
+def coefficients(code, unit):
+    """(coal, carbon, known) of an item by the delivered table; energies and units that are not in it are not known, what is no
+    energy has none."""
+    energy = code[8:14]
+    if energy[:2] not in ('01', '02', '03'):
+        return (), (), True
+    ratio_of = UNITS.get(energy, {}).get(unit)
+    if ratio_of is None:
+        return (), (), False
+    return tuple([(since, Decimal(value) * Decimal(ratio_of)) for since, value in column] for column in TABLE[energy]) + (True,)
+
+
+def account_by_table(item):
+    item.coal, item.carbon, item.accounted = coefficients(item.code, item.unit)
+    return item
+
+
 # ---------------------------------------------------------------- CSV files as nhjc-sim takes them
 
 KNOWN_COLUMNS = {
-    'usage_kwh': ('0000000002330010', 'sum'), 'electricity_kwh': ('0000000002330010', 'sum'),
-    'gas_m3': ('0000000001150010', 'sum'), 'output_t': ('0000000004010030', 'sum'),
+    'usage_kwh': ('0000000002330010', 'sum', 'kWh'), 'electricity_kwh': ('0000000002330010', 'sum', 'kWh'),
+    'gas_m3': ('0000000001150010', 'sum', 'm3'), 'output_t': ('0000000004010030', 'sum'),
     'lag_kvarh': ('0000000010010180', 'sum'), 'lead_kvarh': ('0000000010010280', 'sum'),
     'co2_t': ('0000000010010380', 'sum'), 'water_m3': ('0000000010010480', 'sum'),
     'pf_lag': ('0000000010020180', 'mean'), 'pf_lead': ('0000000010020280', 'mean'),
@@ -256,7 +316,8 @@ def load_items(path):
 
 def column_item(column, unknown):
     if column in KNOWN_COLUMNS:
-        return Item(*KNOWN_COLUMNS[column], name=column)
+        code, aggregation, *unit = KNOWN_COLUMNS[column]
+        return Item(code, aggregation, name=column, unit=unit[0] if unit else '')
     unknown.append(column)
     return Item('00000000109%03d80' % len(unknown), 'sum', name=column)
 
@@ -274,6 +335,7 @@ def read_csv(path, items=None, begin=None, end=None):
     for index, column in enumerate(columns):
         item = (items or {}).get(column) or column_item(column, unknown)
         item.period = period
+        account_by_table(item)
         readings = [Reading(ts, cells[index]) for ts, cells in table if index < len(cells) and cells[index] != '']
         result.append((column, item, readings))
     return result

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from oracle import Item, month_coal, Reading, expected, period_next, period_start, plain, rows  # noqa: E402
+from oracle import Item, coefficients, month_coal, Reading, expected, period_next, period_start, plain, rows  # noqa: E402
 
 
 def at(text):
@@ -103,6 +103,22 @@ class Counters(unittest.TestCase):
         got = rows(Item('x', 'counter', 3600), readings, 'day')
         self.assertEqual([(row.start.day, plain(row.value), row.count) for row in got], [(1, None, 1), (3, '60', 1)])
 
+    def test_what_was_used_across_a_replaced_meter_is_each_meters_part(self):
+        readings = series('2024-03-01 00:00', 60, ['100', '110', '120']) + series('2024-03-01 04:00', 60, ['9', '500'])
+        exchanged = (at('2024-03-01 04:30'), Decimal(130), Decimal(7))
+        item = Item('x', 'counter', 3600, replacements=[exchanged])
+        self.assertEqual([plain(row.value) for row in rows(item, readings, 'hour')], [None, '10', '10', '12', '491'])
+        # its interval ends at that very time: the reading is still the old meter's, and lower than the one before
+        item.replacements = [(at('2024-03-01 05:00'),) + exchanged[1:]]
+        self.assertEqual([plain(row.value) for row in rows(item, readings, 'hour')], [None, '10', '10', None, '614'])
+
+    def test_two_meters_in_a_gap_and_one_that_was_reset(self):
+        readings = series('2024-03-01 00:00', 60, ['100']) + series('2024-03-01 04:00', 60, ['9'])
+        two = [(at('2024-03-01 03:00'), Decimal(50), Decimal(5)), (at('2024-03-01 02:00'), Decimal(130), Decimal(40))]
+        self.assertEqual([plain(row.value) for row in rows(Item('x', 'counter', 3600, replacements=two), readings, 'hour')], [None, '44'])
+        lower = [(at('2024-03-01 03:00'), Decimal(90), Decimal(8))]
+        self.assertEqual([plain(row.value) for row in rows(Item('x', 'counter', 3600, replacements=lower), readings, 'hour')], [None, '1'])
+
     def test_minute_rows_give_the_register(self):
         got = rows(Item('x', 'counter', 3600), series('2024-01-01 00:00', 60, ['100', '110']), 'minute')
         self.assertEqual([plain(row.value) for row in got], ['100', '110'])
@@ -120,6 +136,12 @@ class Coal(unittest.TestCase):
     def test_a_months_account_is_the_exact_sum_of_its_days(self):
         readings = series('2024-01-01 23:00', 60, ['1', '3'])
         self.assertEqual(month_coal(self.ITEM, readings), {at('2024-01-01 00:00'): Decimal('0.5000015')})
+
+    def test_the_delivered_table_by_the_items_unit(self):
+        coal, carbon, known = coefficients('0000000002330010', 'kWh')
+        self.assertEqual((coal[-1][1], carbon[-1][1], known), (Decimal('0.0001229'), Decimal('0.0005703'), True))
+        self.assertEqual(coefficients('0000000010010180', 'kvarh'), ((), (), True))
+        self.assertEqual(coefficients('0000000002330010', 'furlong'), ((), (), False))
 
     def test_means_and_registers_are_no_quantities(self):
         readings = series('2024-01-01 00:00', 60, ['1', '3'])
