@@ -19,6 +19,9 @@ static RESULT read_destinations(struct db *db, struct ingest_config *config)
     return RESULT_OK;
 }
 
+/* The servers' rollups are told once; what each document marked is found then. */
+static const struct db_stmt MARKED = {"cli_import_marked", "SELECT pg_notify('nhjc_rollup', '')"};
+
 static RESULT import_all(struct import_config *config, const struct args *args, struct import_total *total)
 {
     for (int i = 0; i < args->word_count; i++)
@@ -42,6 +45,10 @@ static RESULT run_import(struct cli *cli, const struct args *args, struct import
     struct result r = ingest_new(&ingest, cli->db, &config.ingest);
     if (result_ok(r))
         r = import_all(&config, args, total);
+    if (total->stored + total->corrected > 0) {
+        struct result told = db_query(cli->db, &MARKED, NULL, NULL);
+        r = result_ok(r) ? told : r;
+    }
     ingest_free(&config.ingest);
     registry_close(&config.registry);
     return r;

@@ -11,11 +11,13 @@
 #include "base/metrics.h"
 #include "rollup/slice.h"
 
+#define CHANNEL "nhjc_rollup"
+
 enum {
     UNITS_PER_SLICE = 64,
     LINGER_MS = 700, /* uploads of one enterprise that follow each other share a slice */
     IDLE_MS = 500,
-    SCAN_MS = 10000, /* marks of other processes, and of a run that was killed */
+    SCAN_MS = 10000, /* marks that nobody told of */
     RETRY_MS = 1000,
     ARENA_BYTES = 0
 };
@@ -147,6 +149,25 @@ static RESULT scan(struct roller *r, struct rollup_store *store)
     return RESULT_OK;
 }
 
+/* Notices of other processes that there are marks, and of imported coefficients. A notice that came before a connection
+ * was lost is lost with it: then *look as well. */
+static RESULT take_notices(struct db *db, unsigned *listening, bool *look)
+{
+    char *channel = NULL, *payload = NULL;
+    if (*listening != db_generation(db)) {
+        TRY(db_exec(db, "LISTEN " CHANNEL));
+        *listening = db_generation(db);
+        *look = true;
+    }
+    do {
+        mem_free(channel);
+        mem_free(payload);
+        TRY(db_wait_notify(db, 0, &channel, &payload));
+        *look |= channel != NULL;
+    } while (channel);
+    return RESULT_OK;
+}
+
 /* *linger: the work in hand is done; what comes next is better taken together. */
 static RESULT one_slice(struct roller *r, struct rollup_store *store, struct arena *arena, bool *linger)
 {
@@ -174,12 +195,14 @@ static RESULT one_slice(struct roller *r, struct rollup_store *store, struct are
 static RESULT work(struct roller *r, struct rollup_store *store, struct arena *arena)
 {
     int64_t next_scan = 0;
+    unsigned listening = 0;
     while (rest(r, IDLE_MS, true)) {
-        bool linger = false;
+        bool linger = false, look = false;
         int64_t now = clock_monotonic() / 1000000;
-        if (now >= next_scan) {
+        TRY(take_notices(store->db, &listening, &look));
+        if (look || now >= next_scan) {
             TRY(scan(r, store));
-            next_scan = now + SCAN_MS;
+            next_scan = now + r->rollup->config.scan_ms;
         }
         TRY(one_slice(r, store, arena, &linger));
         if (linger && !rest(r, LINGER_MS, false))
@@ -240,6 +263,8 @@ RESULT rollup_start(const struct rollup_config *config, const struct db_config *
         r->config.threads = 1;
     if (r->config.hours_per_slice < 1)
         r->config.hours_per_slice = 256;
+    if (r->config.scan_ms < 1)
+        r->config.scan_ms = SCAN_MS;
     r->db = *db;
     r->registry = registry;
     r->rollers = mem_array((size_t)r->config.threads, sizeof *r->rollers);

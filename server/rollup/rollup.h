@@ -5,8 +5,9 @@
  *         day from hours, the month from days, the year from months, and deletes exactly the marks it
  *         took, in one transaction. A mark that arrives meanwhile stays and is taken next.
  * Counter: the hour of the next reading after a recomputed hour is recomputed as well.
- * Live first: rollup_hint tells which unit was just marked; a backlog is worked in slices between.
- * Thread: rollup_run is the body of a thread with its own connection; rollup_hint any thread. */
+ * Live first: rollup_hint tells which unit was just marked; a backlog is worked in slices between. Other processes tell
+ * by NOTIFY nhjc_rollup that there are marks. Thread: rollup_run is the body of a thread with its own connection;
+ * rollup_hint any thread. */
 #ifndef NHJC_ROLLUP_ROLLUP_H
 #define NHJC_ROLLUP_ROLLUP_H
 
@@ -20,6 +21,7 @@ struct rollup;
 struct rollup_config {
     int threads;         /* units are dealt out by id */
     int hours_per_slice; /* bound of one transaction, default 256 */
+    int64_t scan_ms;     /* default 10 s: looks for marks that nobody told of, of a run that was killed */
 };
 
 RESULT rollup_start(const struct rollup_config *config, const struct db_config *db, struct registry *registry,

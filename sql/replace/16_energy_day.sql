@@ -38,6 +38,9 @@ BEGIN
       AND (unit IS NULL OR d.unit_id = unit);
     GET DIAGNOSTICS days = ROW_COUNT;
     INSERT INTO rollup_mark (unit_id, hour, cause) SELECT unit_id, ts, 'coefficient' FROM pg_temp.remark_day WHERE live;
+    IF days > 0 THEN
+        PERFORM pg_notify('nhjc_rollup', '');
+    END IF;
     FOR frozen IN SELECT unit_id, array_agg(ts) AS ts FROM pg_temp.remark_day WHERE NOT live GROUP BY unit_id ORDER BY unit_id LOOP
         PERFORM pg_advisory_xact_lock(2, frozen.unit_id);
         PERFORM energy_day_refresh(array_fill(frozen.unit_id, ARRAY[cardinality(frozen.ts)]), frozen.ts, NULL,
@@ -103,6 +106,9 @@ BEGIN
           AND d.ts < coalesce((SELECT min(n.ts) FROM unit_coefficient n
                                WHERE n.unit_id = changed.unit_id AND n.energy = changed.energy AND n.ts > changed.ts), 'infinity')
           AND NOT EXISTS (SELECT FROM unnest(units, days) x (u, d2) WHERE x.u = d.unit_id AND x.d2 = d.ts);
+        IF FOUND THEN
+            PERFORM pg_notify('nhjc_rollup', '');
+        END IF;
     END LOOP;
 END $$;
 

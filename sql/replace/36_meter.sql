@@ -16,7 +16,8 @@ LANGUAGE sql SET search_path = public, pg_catalog AS $$
           AND r.ts > replaced - i.period * interval '1 second'
           AND r.value[i.slot % 128 + 1] IS NOT NULL AND coalesce(r.flag[i.slot % 128 + 1], 0) & 1 = 0
         ORDER BY r.ts LIMIT 1) f
-    WHERE i.unit_id = of_unit AND i.slot = of_slot
+    WHERE i.unit_id = of_unit AND i.slot = of_slot;
+    SELECT pg_notify('nhjc_rollup', '')
 $$;
 
 -- false: the enterprise has no such register.

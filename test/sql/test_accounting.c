@@ -372,6 +372,36 @@ START_TEST(an_import_of_coefficients_or_roles_changes_the_accounts)
 }
 END_TEST
 
+/* The servers' rollups listen. */
+START_TEST(changed_coefficients_tell_the_rollup)
+{
+    struct db *db = open_db(), *listener = open_db();
+    char *channel = NULL, *payload = NULL;
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10000), put(1, '2024-03-02 10:00', 5, 10000)"));
+    roll_up(db);
+    OK(db_exec(listener, "LISTEN nhjc_rollup"));
+    OK(db_exec(db, "SELECT coefficient_remark(NULL, NULL, '0104')")); /* nothing depends on it */
+    OK(db_wait_notify(listener, 0, &channel, &payload));
+    ck_assert_ptr_null(channel);
+    OK(db_exec(db, "SELECT coefficient_remark(NULL, NULL)"));
+    OK(db_wait_notify(listener, 20000, &channel, &payload));
+    ck_assert_str_eq(channel ? channel : "none", "nhjc_rollup");
+    mem_free(channel);
+    mem_free(payload);
+    roll_up(db);
+    OK(db_exec(db, "INSERT INTO reported_frame (unit_id, page, stat_type, ts, value) SELECT 1, 0, 1, '2024-03-01',"
+                   " array_fill(NULL::bigint, ARRAY[10]) || 1500000::bigint;"
+                   "INSERT INTO rollup_mark (unit_id, hour) VALUES (1, '2024-03-01')"));
+    roll_up(db); /* the day behind it is marked by the rollup itself */
+    OK(db_wait_notify(listener, 20000, &channel, &payload));
+    ck_assert_str_eq(channel ? channel : "none", "nhjc_rollup");
+    mem_free(channel);
+    mem_free(payload);
+    db_close(&listener);
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(a_changed_coefficient_reaches_days_whose_readings_have_expired)
 {
     struct db *db = open_db();
@@ -711,7 +741,7 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             own_coefficients_come_first_from_their_day_on_and_change_the_days_they_cover,
             an_own_coefficient_that_says_nothing_leaves_the_table_everywhere,
             a_changed_coefficient_of_base_data_marks_the_days_it_covers,
-            an_import_of_coefficients_or_roles_changes_the_accounts,
+            an_import_of_coefficients_or_roles_changes_the_accounts, changed_coefficients_tell_the_rollup,
             a_changed_coefficient_reaches_days_whose_readings_have_expired,
             a_coefficient_reported_for_a_time_without_readings_takes_effect, verify_finds_and_repairs_accounts,
             verify_finds_and_repairs_months_and_own_coefficients,

@@ -1,6 +1,8 @@
 /* The slice itself: who gets a share of it, and registers across days that their rollup promises and that are gone. */
 #include "dbtest.h"
 
+#include <unistd.h>
+
 #include "base/caltime.h"
 #include "base/clock.h"
 #include "db/migrate.h"
@@ -258,9 +260,44 @@ START_TEST(the_reading_after_more_withdrawn_days_than_are_probed_is_found)
 }
 END_TEST
 
+static bool worked_off(struct db *db)
+{
+    int64_t deadline = clock_monotonic() + INT64_C(20000000000);
+    while (NUMBER(db, "SELECT count(*) FROM rollup_mark") > 0)
+        if (clock_monotonic() > deadline)
+            return false;
+        else
+            usleep(5000);
+    return true;
+}
+
+/* The scan that would find the marks without being told is an hour away. */
+START_TEST(marks_of_another_process_wake_the_rollup)
+{
+    struct db *db = open_db();
+    struct registry *registry;
+    struct rollup *rollup;
+    OK(registry_open(db, &registry));
+    OK(db_exec(db, "INSERT INTO reading_frame (unit_id, page, ts, value) VALUES (1, 0, '2024-03-01', '{1,2}');"
+                   "INSERT INTO rollup_mark (unit_id, hour) VALUES (1, '2024-03-01')"));
+    struct db_config config = {.conninfo = "", .application = "t"};
+    OK(rollup_start(&(struct rollup_config){.threads = 2, .scan_ms = 3600000}, &config, registry, &rollup));
+    ck_assert(worked_off(db)); /* by the look at the beginning */
+    OK(db_exec(db, "INSERT INTO reading_frame (unit_id, page, ts, value) VALUES (1, 0, '2024-03-02', '{1,2}');"
+                   "INSERT INTO meter_replacement VALUES (1, 1, '2024-03-01 12:00', 3, 1); SELECT meter_remark(1, 1, "
+                   "'2024-03-01 12:00')"));
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM meter_replacement"), 1);
+    ck_assert(worked_off(db));
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM rollup_day WHERE ts = '2024-03-02'"), 1);
+    rollup_stop(&rollup);
+    registry_close(&registry);
+    db_close(&db);
+}
+END_TEST
+
 DBTEST_MAIN("rollup", before, a_backlog_of_one_enterprise_does_not_keep_others_from_being_current,
             a_difference_across_more_withdrawn_days_than_are_probed_is_not_lost,
             what_was_used_across_a_replaced_meter_is_each_meters_part,
             frozen_rows_keep_their_values_when_the_aggregation_changes,
             the_reading_after_more_withdrawn_days_than_are_probed_is_found,
-            readings_asked_in_sql_add_up_to_what_is_rolled_up)
+            readings_asked_in_sql_add_up_to_what_is_rolled_up, marks_of_another_process_wake_the_rollup)
