@@ -20,7 +20,12 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --once) once=1 ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *)
+        echo "用法 / usage: sh etc/demo.sh [--data FILE] [--once]
+  三家企业上传一年读数，汇总并转发，两级平台逐月对照；--data：第一家用自己的CSV；--once：打印后即结束" >&2
+        sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
     esac
     shift
 done
@@ -110,7 +115,7 @@ start_stack() {
     # shellcheck disable=SC1091 # written by stack.sh
     . "$dir/env"
     set +a
-    echo "  province $NHJC_URL   upper $NHJC_UPPER_URL   $dir"
+    echo "  省级 province $NHJC_URL   上级 upper $NHJC_UPPER_URL   $dir"
 }
 
 ctl() {
@@ -244,7 +249,8 @@ SQL
 
 # Values are compared as text: every digit counts.
 side_by_side() { # PROVINCE UPPER
-    awk -v green="$green" -v red="$red" -v plain="$plain" '
+    head='                    省级 province             上级 upper' # awk's widths would count bytes
+    awk -v green="$green" -v red="$red" -v plain="$plain" -v head="$head" '
         function grouped(v,   sign, whole, rest, out) {
             if (v == "") return "-"
             sign = sub(/^-/, "", v) ? "-" : ""
@@ -254,7 +260,7 @@ side_by_side() { # PROVINCE UPPER
             return sign whole out rest
         }
         FNR == NR { there[$1 " " $2] = $4; next }
-        $2 != item { item = $2; printf "  %s  %s\n  %-8s %22s %22s\n", $3, $2, "", "province", "upper" }
+        $2 != item { item = $2; printf "  %s  %s\n%s\n", $3, $2, head }
         {
             key = $1 " " $2
             same = (key in there) && there[key] "" == $4 ""
@@ -264,8 +270,8 @@ side_by_side() { # PROVINCE UPPER
             rows++
         }
         END {
-            for (key in there) { print "  only upper: " key; bad++ }
-            if (!rows) { print "  no rows"; bad++ }
+            for (key in there) { print "  仅上级平台有 only upper: " key; bad++ }
+            if (!rows) { print "  没有数据 no rows"; bad++ }
             exit bad > 0
         }' "$2" "$1"
 }
@@ -287,7 +293,7 @@ verify() {
     step "由原始读数重算并核对" "every hour, day, month and year recomputed from the readings"
     ctl rollup verify >"$dir/sim/verify.txt" || different=1
     "$NHJC_BIN/nhjcctl" -c "$NHJC_UPPER_CONF" rollup verify >"$dir/sim/verify-upper.txt" || different=1
-    printf '  province: %s\n  upper:    %s\n' "$(tail -n 1 "$dir/sim/verify.txt")" "$(tail -n 1 "$dir/sim/verify-upper.txt")"
+    printf '  省级 province: %s\n  上级 upper:    %s\n' "$(tail -n 1 "$dir/sim/verify.txt")" "$(tail -n 1 "$dir/sim/verify-upper.txt")"
 }
 
 # An own file is held against a computation that shares no code with the platform.
@@ -306,9 +312,9 @@ oracle() {
 
 print_rates() {
     printf '\n%s速度%s  rates\n' "$bold" "$plain"
-    printf '  上传 uploaded and durable: %s readings in %s uploads, %s s, %s readings/s over 3 connections\n' \
+    printf '  上传并落盘 uploaded and durable: %s 个读数 readings, %s 次上传 uploads, %s s, 每秒 %s readings/s, 3 个连接 connections\n' \
         "$sent" "$sent_in" "$upload_time" "$rate"
-    printf '  汇总并转发完毕 rolled up and at the upper platform: %s s after the first upload\n' "$all_time"
+    printf '  汇总并转发完毕 rolled up and at the upper platform: 首次上传后 %s s after the first upload\n' "$all_time"
 }
 
 print_next() {

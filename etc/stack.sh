@@ -1,9 +1,9 @@
 #!/bin/sh
 # A whole platform in one folder: private PostgreSQL, demo CA, configuration, running server(s).
 #
-#   sh etc/stack.sh up DIR [--upper]      --upper: also the upper platform 000000, which the first forwards to
-#   sh etc/stack.sh down DIR [--purge]    stops everything; --purge removes what up made
-#   sh etc/stack.sh status DIR
+#   sh etc/stack.sh up DIR [--upper]      --upper: 另建上级平台000000，由前者转发 / also the upper platform 000000, which the first forwards to
+#   sh etc/stack.sh down DIR [--purge]    停止全部，--purge并删除up所建 / stops everything; --purge removes what up made
+#   sh etc/stack.sh status DIR            各部分是否在运行 / what of it is running
 #   sh etc/stack.sh stop-server|kill-server|start-server|stop-db|kill-db|start-db DIR [upper]
 #
 # DIR/env holds shell variables for whoever works with it (". DIR/env"):
@@ -24,6 +24,7 @@ fail() {
 }
 
 usage() {
+    echo "用法 / usage:" >&2
     sed -n 's/^#   sh /    sh /p' "$0" >&2
     exit 2
 }
@@ -488,9 +489,9 @@ status() {
     open_folders
     for name in province upper; do
         [ -d "$dir/$name" ] || continue
-        if db_running "$name"; then db=running; else db=stopped; fi
+        if db_running "$name"; then db="运行中 running"; else db="已停止 stopped"; fi
         pid=$(server_pid "$name")
-        echo "$name: server ${pid:+running, pid }${pid:-stopped}, database $db"
+        echo "$name: 服务器 server ${pid:+运行中 running, pid }${pid:-已停止 stopped}, 数据库 database $db"
     done
 }
 

@@ -51,7 +51,7 @@ static RESULT drop(struct run *run, struct retention_step *step, char *held, siz
     bool busy = !result_ok(r) && strcmp(db_sqlstate(run->db), "55P03") == 0;
     if (!result_ok(r)) {
         db_rollback(run->db);
-        snprintf(held, size, "in use");
+        snprintf(held, size, "正被使用 / in use");
         return busy ? RESULT_OK : r;
     }
     if (*held) {
@@ -93,7 +93,7 @@ static RESULT drop_all(struct run *run, const char *kind, const struct db_rows *
         if (*held) {
             /* told as it is */
         } else if (strcmp(stuck, step.table) == 0) {
-            snprintf(held, sizeof held, "after an older one");
+            snprintf(held, sizeof held, "须待更早的分区 / after an older one");
         } else if (!run->dry_run) {
             TRY(drop(run, &step, held, sizeof held));
         }

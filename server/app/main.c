@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "payload/finding.h"
 
 static int usage(FILE *out, int code)
 {
@@ -27,7 +28,9 @@ int main(int argc, char **argv)
     struct app *app;
     struct result r = app_start(argv[2], &app);
     if (!result_ok(r)) {
-        fprintf(stderr, "nhjcd: 启动失败 / cannot start: %s\n", r.text);
+        struct arena *a = arena_new(0);
+        fprintf(stderr, "nhjcd: 启动失败 / cannot start: %s\n", result_message(a, r));
+        arena_free(&a);
         return 1;
     }
     app_run(app);

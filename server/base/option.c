@@ -487,7 +487,7 @@ static void sample_row(struct buf *out, const struct option_row *row, bool comme
     if (row->min != 0 || row->max != 0) {
         buf_printf(out, " [%lld..%lld]", (long long)row->min, (long long)row->max);
     }
-    buf_append_str(out, row->reloadable ? "; reloadable\n" : "\n");
+    buf_append_str(out, row->reloadable ? "；可重载 reloadable\n" : "\n");
     /* A value that is not shown, or is none at all, must not be set by the sample. */
     bool off = commented || row->secret || !row->fallback;
     buf_printf(out, "%s%s = ", off ? "#" : "", row->name);
@@ -498,7 +498,10 @@ static void sample_row(struct buf *out, const struct option_row *row, bool comme
 char *option_sample(const struct option_set *set)
 {
     struct buf out = BUF_INIT;
-    buf_append_str(&out, "# key = value; a value with a '#' or with blanks at its ends goes in double quotes.\n");
+    buf_append_str(
+        &out,
+        "# 每行“键 = 值”，值含#号或首尾空格时用双引号；key = value, a value with a '#' or with blanks at its ends goes "
+        "in double quotes\n");
     for (size_t i = 0; i < set->row_count; i++) {
         sample_row(&out, &set->rows[i], false);
     }

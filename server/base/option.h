@@ -27,7 +27,7 @@ struct option_row {
     const char *choices;  /* ENUM: "a|b|c"; target is char* */
     bool reloadable;
     bool secret;      /* never printed */
-    const char *help; /* one line, English */
+    const char *help; /* one line: 中文；English */
 };
 
 struct option_section { /* a [kind name] section and its rows */

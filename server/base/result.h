@@ -4,7 +4,8 @@
  *          OpenSSL 1, libpq enums). Each library's answer becomes a result in the file that calls it.
  * Kind:    decides alone what happens next: SOAP fault or response, HTTP status, retry, log level.
  * Code:    the public code of the contract (section 5), 0 when the error is not meant for a client.
- * Text:    English, for the log and the operator; never a payload, key or password.
+ * Text:    "中文 / English" where somebody is to act on it, else English: a door puts the Chinese words of
+ *          the code or kind before it (payload/finding.h). Never a payload, key or password.
  * Owner:   text lives in a ring of the calling thread: valid until that thread has made 16 further
  *          errors. Copy it to keep it.
  * Thread:  any thread. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/migrate.h"
+#include "payload/finding.h"
 
 #define DEFAULT_CONFIG "/etc/nhjc/nhjcd.conf"
 
@@ -84,16 +85,22 @@ static void print_command_help(FILE *out, const struct command *c)
     }
 }
 
+static int complain(const char *what, struct result r, int code)
+{
+    struct arena *a = arena_new(0);
+    fprintf(stderr, "%s: %s\n", what, result_message(a, r));
+    arena_free(&a);
+    return code;
+}
+
 int cli_failed(struct result r)
 {
-    fprintf(stderr, "错误 / error: %s\n", r.text);
-    return EXIT_FAILED;
+    return complain("错误 / error", r, EXIT_FAILED);
 }
 
 int cli_wrong_usage(struct result r)
 {
-    fprintf(stderr, "用法错误 / wrong usage: %s\n", r.text);
-    return EXIT_USAGE;
+    return complain("用法错误 / wrong usage", r, EXIT_USAGE);
 }
 
 void cli_list(struct table **t, const struct args *args)

@@ -204,7 +204,7 @@ static void report(struct importing *m, const struct args *args)
     }
     printf(
         "%s%s: %zu 行 rows, 新增 added %zu, 变更 changed %zu, 失效 removed %zu, 未取 left aside %zu, dicVersion %lld\n",
-        m->dry_run ? "(dry run) " : "", m->list->name, m->entries.count, m->added, m->changed, m->removed,
+        m->dry_run ? "（试运行 dry run）" : "", m->list->name, m->entries.count, m->added, m->changed, m->removed,
         m->entries.left_aside, (long long)m->version);
 }
 

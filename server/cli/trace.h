@@ -44,7 +44,7 @@ struct trace_record { /* the reading as it stands in an upload */
 
 struct trace_finding {
     int64_t code, line;
-    const char *severity, *message;
+    const char *severity, *words, *message; /* words: severity for people */
 };
 
 struct trace_forwarded {

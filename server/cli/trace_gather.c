@@ -320,6 +320,7 @@ static RESULT gather_findings(struct gathering *g, int32_t sender_id, struct tra
         c->findings[i] =
             (struct trace_finding){.code = db_get_int(rows, i, 0),
                                    .severity = finding_severity_name((enum finding_severity)db_get_int(rows, i, 1)),
+                                   .words = finding_severity_words((enum finding_severity)db_get_int(rows, i, 1)),
                                    .line = db_get_int(rows, i, 2),
                                    .message = kept(g, rows, i, 3)};
     db_rows_free(&rows);

@@ -150,7 +150,7 @@ static void tell_carrier(const struct trace_carrier *c, struct buf *out)
     }
     for (size_t i = 0; i < c->finding_count; i++) {
         const struct trace_finding *f = &c->findings[i];
-        buf_printf(out, "      %" PRId64 " %s  行 line %" PRId64 "  %s\n", f->code, f->severity, f->line, f->message);
+        buf_printf(out, "      %" PRId64 " %s  行 line %" PRId64 "  %s\n", f->code, f->words, f->line, f->message);
     }
     for (size_t i = 0; i < c->forwarded_count; i++)
         tell_forwarded(&c->forwarded[i], out);

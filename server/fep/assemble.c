@@ -204,7 +204,7 @@ static RESULT pack_document(struct lane *lane, struct basket *b, size_t i, bool 
     TRY(outbox_document(lane->db, &b->rows[i], &d));
     struct pack_admission admission = {d.region_code, d.period};
     struct result r = d.found ? pack_add_config(b->pack, d.content.data, d.content.len, &admission)
-                              : result_error(ERR_NOT_FOUND, 0, "configuration document is gone");
+                              : result_error(ERR_NOT_FOUND, 0, "配置文档已不存在 / configuration document is gone");
     outbox_document_free(&d);
     *full = !result_ok(r) || pack_bytes(b->pack) > DOCUMENTS_BYTES || i + 1 == MAX_DOCUMENTS;
     if (result_ok(r))

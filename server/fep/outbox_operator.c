@@ -128,7 +128,7 @@ static RESULT id_of(struct db *db, const struct db_stmt *s, const char *name, in
     bool found = db_rows_count(rows) == 1;
     *id = found ? db_get_int(rows, 0, 0) : 0;
     db_rows_free(&rows);
-    return found ? RESULT_OK : result_error(ERR_NOT_FOUND, 0, "no such enterprise or destination");
+    return found ? RESULT_OK : result_error(ERR_NOT_FOUND, 0, "没有这个企业或目标 / no such enterprise or destination");
 }
 
 static RESULT resolve(struct db *db, struct listing *l)
@@ -219,7 +219,8 @@ RESULT outbox_list(struct db *db, const struct outbox_filter *filter,
 {
     const struct list_word *w = find_word(filter->state);
     if (!w)
-        return result_error(ERR_SENDER, 0, "state is one of ready, leased, waiting, sent, parked, partly, open");
+        return result_error(ERR_SENDER, 0,
+                            "状态须为下列之一 / state is one of ready, leased, waiting, sent, parked, partly, open");
     struct listing l = {.filter = filter, .fn = fn, .arg = arg};
     TRY(resolve(db, &l));
     for (size_t i = 0; w->steps[i] && !l.stopped; i++)
@@ -277,7 +278,8 @@ RESULT outbox_requeue(struct db *db, int64_t message, const char *destination, i
 {
     struct requeue q = {.message = message, .now = now, .found = 1};
     TRY(requeue_all(db, &q, destination, count));
-    return message && !q.count ? result_error(ERR_NOT_FOUND, 0, "no such parked message") : RESULT_OK;
+    return message && !q.count ? result_error(ERR_NOT_FOUND, 0, "没有这条搁置的消息 / no such parked message")
+                               : RESULT_OK;
 }
 
 RESULT outbox_requeue_partly(struct db *db, const char *destination, int64_t now, int64_t *count)

@@ -33,7 +33,8 @@ struct pack {
 static RESULT envelope_of(const struct pack_source *s, struct envelope *e, struct buf *hex)
 {
     if (s->digest_len != 33)
-        return result_error(ERR_INTERNAL, 0, "archived digest has %zu bytes instead of 33", s->digest_len);
+        return result_error(ERR_INTERNAL, 0, "存档的摘要已损坏 / archived digest has %zu bytes instead of 33",
+                            s->digest_len);
     buf_append_hex(hex, s->digest + 1, 32);
     *e = (struct envelope){.encoding = (enum content_encoding)s->encoding,
                            .cipher = (enum content_cipher)s->cipher,
@@ -352,7 +353,8 @@ RESULT pack_add_config(struct pack *pack, const void *document, size_t len, cons
     struct enterprise_config_set set = {0};
     struct result r = payload_read_config(document, len, PAYLOAD_CONFIG, &LIMITS, arena, &findings, &set);
     if (result_ok(r) && (set.count != 1 || set.at[0].start + set.at[0].length > len))
-        r = result_error(ERR_INTERNAL, 0, "stored configuration is not one enterpriseConfig");
+        r = result_error(ERR_INTERNAL, 0,
+                         "存储的配置不是一个enterpriseConfig / stored configuration is not one enterpriseConfig");
     if (result_ok(r))
         put_config(pack, document, &set.at[0], admission, arena);
     arena_free(&arena);

@@ -33,10 +33,11 @@ struct view_entry *view_cache_add(struct view_cache *c, const struct outbox_row 
     }
     struct view_entry *e = &c->at[c->count++];
     *e = (struct view_entry){.sender_id = row->sender_id, .upload_id = row->upload_id, .used = ++c->clock};
-    struct result r = payload->found ? pack_open(&payload->source, &e->view)
-                                     : result_error(ERR_NOT_FOUND, 0, "payload is no longer in the archive");
+    struct result r = payload->found
+                          ? pack_open(&payload->source, &e->view)
+                          : result_error(ERR_NOT_FOUND, 0, "存档中已无原文 / payload is no longer in the archive");
     if (!result_ok(r))
-        snprintf(e->reason, sizeof e->reason, "cannot be packed: %s", r.text);
+        snprintf(e->reason, sizeof e->reason, "无法打包 / cannot be packed: %s", r.text);
     return e;
 }
 

@@ -29,7 +29,7 @@ struct walk {
 
 static void report_finding(struct buf *out, const struct finding *f)
 {
-    buf_printf(out, "  %d %s", f->code, finding_severity_name(f->severity));
+    buf_printf(out, "  %d %s", f->code, finding_severity_words(f->severity));
     if (f->line > 0)
         buf_printf(out, " 行 line %lld", (long long)f->line);
     if (f->data_code)
@@ -115,7 +115,7 @@ static RESULT read_whole(const char *path, struct buf *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return result_error(ERR_NOT_FOUND, 0, "%s: %s", path, strerror(errno));
+        return result_error(ERR_NOT_FOUND, 0, "%s 无法打开 / cannot be opened: %s", path, strerror(errno));
     ssize_t got = 0;
     do {
         buf_reserve(out, 1 << 20);
@@ -124,8 +124,9 @@ static RESULT read_whole(const char *path, struct buf *out)
     } while (got > 0 && out->len <= FILE_MAX);
     close(fd);
     if (got < 0)
-        return result_error(ERR_TRANSIENT, 0, "%s: %s", path, strerror(errno));
-    return out->len > FILE_MAX ? result_error(ERR_LIMIT, 2106, "%s is larger than 256 MB", path) : RESULT_OK;
+        return result_error(ERR_TRANSIENT, 0, "%s 无法读取 / cannot be read: %s", path, strerror(errno));
+    return out->len > FILE_MAX ? result_error(ERR_LIMIT, 2106, "%s 大于 256 MB / is larger than 256 MB", path)
+                               : RESULT_OK;
 }
 
 static RESULT write_report(const char *path, const struct buf *report)
@@ -135,7 +136,7 @@ static RESULT write_report(const char *path, const struct buf *report)
     bool good = f && fwrite(buf_str(report), 1, report->len, f) == report->len;
     good = f && fclose(f) == 0 && good;
     struct result r =
-        good ? RESULT_OK : result_error(ERR_INTERNAL, 0, "%s cannot be written: %s", name, strerror(errno));
+        good ? RESULT_OK : result_error(ERR_INTERNAL, 0, "%s 无法写入 / cannot be written: %s", name, strerror(errno));
     mem_free(name);
     return r;
 }
@@ -145,7 +146,7 @@ static void note_broken(struct walk *w, struct result r)
     w->refused = true;
     w->total->refused++;
     int code = r.code ? r.code : 2106;
-    buf_printf(&w->report, "代码 code %d  %s\n", code, code_message(w->arena, code, NULL, r.text));
+    buf_printf(&w->report, "代码 code %d  %s\n", code, code_message_of(w->arena, code, r.text));
 }
 
 static RESULT walk_file(struct walk *w, const char *path)
@@ -214,7 +215,7 @@ static RESULT move_as(const char *folder, const char *dir, const char *name, con
     char *to = mem_printf("%s/%s%s", dir, as, tail);
     struct result r = RESULT_OK;
     if (rename(from, to) != 0)
-        r = result_error(ERR_INTERNAL, 0, "%s: %s", to, strerror(errno));
+        r = result_error(ERR_INTERNAL, 0, "%s 无法移入 / cannot be moved there: %s", to, strerror(errno));
     mem_free(from);
     mem_free(to);
     return r;
@@ -225,7 +226,7 @@ static RESULT set_aside(const char *folder, const char *sub, const char *name)
     char *dir = mem_printf("%s/%s", folder, sub);
     struct result r = RESULT_OK;
     if (mkdir(dir, 0755) != 0 && errno != EEXIST)
-        r = result_error(ERR_INTERNAL, 0, "%s: %s", dir, strerror(errno));
+        r = result_error(ERR_INTERNAL, 0, "%s 无法建立 / cannot be made: %s", dir, strerror(errno));
     char *as = free_name(dir, name);
     if (result_ok(r)) /* the file first: a report without its file would hide a repetition */
         r = move_as(folder, dir, name, as, "");
@@ -266,7 +267,7 @@ RESULT import_spool(const struct import_config *config, const char *folder, stru
     struct dirent **names = NULL;
     int n = scandir(folder, &names, wanted, alphasort);
     if (n < 0)
-        return result_error(ERR_NOT_FOUND, 0, "%s: %s", folder, strerror(errno));
+        return result_error(ERR_NOT_FOUND, 0, "%s 无法打开 / cannot be opened: %s", folder, strerror(errno));
     for (int i = 0; i < n; i++) {
         struct result r = spool_one(config, folder, names[i]->d_name, total);
         if (!result_ok(r)) { /* this file's trouble is not that of the others */

@@ -24,7 +24,8 @@ static RESULT read_entry(zip_t *zip, zip_uint64_t index, size_t max, struct buf 
 {
     zip_file_t *file = zip_fopen_index(zip, index, 0);
     if (!file)
-        return result_error(ERR_SENDER, 2106, "zip entry cannot be opened (encrypted or damaged)");
+        return result_error(ERR_SENDER, 2106,
+                            "压缩包内文件无法打开（已加密或损坏） / zip entry cannot be opened (encrypted or damaged)");
     zip_int64_t got = 0;
     do {
         buf_reserve(out, 65536);
@@ -33,15 +34,17 @@ static RESULT read_entry(zip_t *zip, zip_uint64_t index, size_t max, struct buf 
     } while (got > 0 && out->len <= max);
     zip_fclose(file);
     if (got < 0)
-        return result_error(ERR_SENDER, 2106, "zip entry is damaged");
-    return out->len > max ? result_error(ERR_LIMIT, 2106, "zip entry is larger than %zu bytes", max) : RESULT_OK;
+        return result_error(ERR_SENDER, 2106, "压缩包内文件已损坏 / zip entry is damaged");
+    return out->len > max
+               ? result_error(ERR_LIMIT, 2106, "压缩包内文件大于规定的字节数 / zip entry is larger than %zu bytes", max)
+               : RESULT_OK;
 }
 
 static RESULT each_entry(zip_t *zip, size_t max, document_fn fn, void *arg)
 {
     zip_int64_t count = zip_get_num_entries(zip, 0);
     if (count > ARCHIVE_ENTRIES)
-        return result_error(ERR_LIMIT, 2106, "zip holds more than %d files", ARCHIVE_ENTRIES);
+        return result_error(ERR_LIMIT, 2106, "压缩包内文件过多 / zip holds more than %d files", ARCHIVE_ENTRIES);
     struct buf plain = BUF_INIT;
     struct result r = RESULT_OK;
     for (zip_int64_t i = 0; i < count && result_ok(r); i++) {
@@ -67,7 +70,7 @@ static RESULT unpack_zip(const void *bytes, size_t n, size_t max, document_fn fn
         if (source)
             zip_source_free(source);
         zip_error_fini(&error);
-        return result_error(ERR_SENDER, 2106, "not a readable zip file");
+        return result_error(ERR_SENDER, 2106, "不是可读的zip文件 / not a readable zip file");
     }
     struct result r = each_entry(zip, max, fn, arg);
     zip_discard(zip);
@@ -87,6 +90,6 @@ RESULT archive_each(const void *bytes, size_t n, size_t max, document_fn fn, voi
     if (starts_with(bytes, n, "PK\x03\x04", 4) || starts_with(bytes, n, "PK\x05\x06", 4))
         return unpack_zip(bytes, n, max, fn, arg);
     if (n > max)
-        return result_error(ERR_LIMIT, 2106, "file is larger than %zu bytes", max);
+        return result_error(ERR_LIMIT, 2106, "文件大于规定的字节数 / file is larger than %zu bytes", max);
     return fn("", bytes, n, arg);
 }

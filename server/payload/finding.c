@@ -17,6 +17,12 @@ const char *finding_severity_name(enum finding_severity severity)
     return (size_t)severity < ARRAY_LEN(NAMES) ? NAMES[severity] : "error";
 }
 
+const char *finding_severity_words(enum finding_severity severity)
+{
+    static const char *const WORDS[] = {"警告 warning", "存疑 suspect", "错误 error"};
+    return (size_t)severity < ARRAY_LEN(WORDS) ? WORDS[severity] : "错误 error";
+}
+
 /* Separator and text, or nothing at all where there is no text. */
 struct part {
     const char *before, *text;
@@ -38,6 +44,44 @@ char *code_message(struct arena *a, int code, const char *detail_zh, const char 
     struct part en = part_of(": ", detail_en), en_do = part_of("; do: ", row->en_do);
     return arena_printf(a, "%s%s%s%s%s / %s%s%s%s%s", row->zh, zh.before, zh.text, zh_do.before, zh_do.text, row->en,
                         en.before, en.text, en_do.before, en_do.text);
+}
+
+static bool has_chinese(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p >= 0xe4 && *p <= 0xe9) { /* U+4000 to U+9FFF */
+            return true;
+        }
+    }
+    return false;
+}
+
+char *code_message_of(struct arena *a, int code, const char *text)
+{
+    const char *middle = text ? strstr(text, " / ") : NULL;
+    char *zh = middle ? arena_strndup(a, text, (size_t)(middle - text)) : NULL;
+    return zh && has_chinese(zh) ? code_message(a, code, zh, middle + 3) : code_message(a, code, NULL, text);
+}
+
+char *result_message(struct arena *a, struct result r)
+{
+    static const char *const kinds[] = {
+        [ERR_NONE] = "完成",
+        [ERR_SENDER] = "输入有误",
+        [ERR_UNAUTHORISED] = "未被授权",
+        [ERR_LIMIT] = "超出限制",
+        [ERR_CONFLICT] = "冲突",
+        [ERR_NOT_FOUND] = "没有找到",
+        [ERR_TRANSIENT] = "暂时不可用，请稍后再试",
+        [ERR_INTERNAL] = "系统故障",
+    };
+    if (has_chinese(r.text)) {
+        return arena_strdup(a, r.text);
+    }
+    if (r.code && code_find(r.code)) {
+        return code_message(a, r.code, NULL, r.text);
+    }
+    return arena_printf(a, "%s / %s", kinds[r.kind], r.text);
 }
 
 char *finding_excerpt(struct arena *a, const char *text)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/result.h"
 
 enum finding_level { LEVEL_NETWORK, LEVEL_COMMUNICATION, LEVEL_BUSINESS, LEVEL_PLATFORM };
 enum finding_severity { SEVERITY_WARNING, SEVERITY_SUSPECT, SEVERITY_ERROR };
@@ -26,8 +27,9 @@ struct code_row { /* one row of contract section 5 */
 
 const struct code_row *code_find(int code); /* NULL: not a public code */
 const struct code_row *code_table(size_t *count);
-const char *finding_level_name(enum finding_level level);          /* "network" … */
-const char *finding_severity_name(enum finding_severity severity); /* "warning", "suspect", "error" */
+const char *finding_level_name(enum finding_level level);           /* "network" … */
+const char *finding_severity_name(enum finding_severity severity);  /* "warning", "suspect", "error" */
+const char *finding_severity_words(enum finding_severity severity); /* for people: "警告 warning" */
 
 struct finding {
     int code;
@@ -60,5 +62,10 @@ struct finding *finding_add(struct findings *f, int code, const char *detail_zh,
 char *finding_excerpt(struct arena *a, const char *text);
 /* The bilingual words of a code with an optional detail, for responseMessage and faults. Arena text. */
 char *code_message(struct arena *a, int code, const char *detail_zh, const char *detail_en);
+/* The same for a result's text: "中文 / English" is taken apart, English alone stays alone. */
+char *code_message_of(struct arena *a, int code, const char *text);
+/* A result for people, in Chinese, then English: as it is when it has Chinese already; otherwise the words of its code,
+ * or of its kind, go before its own. */
+char *result_message(struct arena *a, struct result r);
 
 #endif

@@ -231,8 +231,10 @@ static RESULT fill(struct span *s, struct quality_counts *counts, struct arena *
         if (counts[i].expected == 0 && counts[i].rejected == 0)
             continue;
         if (out->count >= QUALITY_MAX_ROWS)
-            return result_error(ERR_LIMIT, 1107, "more than %d days of enterprises are asked for: ask in parts",
-                                QUALITY_MAX_ROWS);
+            return result_error(
+                ERR_LIMIT, 1107,
+                "企业与天数之积超过%d，请分批查询 / more than %d days of enterprises are asked for: ask in parts",
+                QUALITY_MAX_ROWS, QUALITY_MAX_ROWS);
         *ARENA_PUSH(arena, out->at, out->count, out->cap) =
             (struct quality_day){s->unit->code, s->from + (int64_t)i * DAY_US, counts[i], run};
     }
@@ -295,7 +297,9 @@ static RESULT query_units(struct db *db, const struct quality_question *q, struc
     TRY(quality_store_units(db, q, arena, &units));
     for (size_t i = 0; i < units.count && !arena_exceeded(arena); i++)
         TRY(quality_of_unit(db, &units.at[i], q->from, q->to, arena, NULL, NULL, out));
-    return arena_exceeded(arena) ? result_error(ERR_LIMIT, 1107, "the answer is too large: ask in parts") : RESULT_OK;
+    return arena_exceeded(arena)
+               ? result_error(ERR_LIMIT, 1107, "结果过大，请分批查询 / the answer is too large: ask in parts")
+               : RESULT_OK;
 }
 
 RESULT quality_query(struct db *db, const struct quality_question *q, struct arena *arena, struct quality_list *out)

@@ -641,8 +641,9 @@ RESULT rollup_store_account_differences(struct rollup_store *s, int32_t unit, in
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         key_set_add(days, a, unit, db_get_time(rows, i, 0));
         if (i < most_lines)
-            buf_printf(report, "%s %s %s stored: %s computed: %s\n", db_get_text(rows, i, 1), db_get_text(rows, i, 2),
-                       caltime_format(db_get_time(rows, i, 0), ts), db_get_text(rows, i, 3), db_get_text(rows, i, 4));
+            buf_printf(report, "%s %s %s 存储 stored: %s 重算 computed: %s\n", db_get_text(rows, i, 1),
+                       db_get_text(rows, i, 2), caltime_format(db_get_time(rows, i, 0), ts), db_get_text(rows, i, 3),
+                       db_get_text(rows, i, 4));
     }
     *differences += (int64_t)db_rows_count(rows);
     db_rows_free(&rows);

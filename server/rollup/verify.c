@@ -59,8 +59,8 @@ static void carry(struct verify *v, const struct frame_list *frames)
 static void describe_cell(struct buf *b, const struct cell *c)
 {
     char total[DECIMAL_TEXT];
-    buf_printf(b, "total=%s n=%d values=%d bad=%d late=%d suspect=%d", decimal_format(c->total, total), c->n, c->m,
-               c->bad, c->late, c->suspect);
+    buf_printf(b, "合计 total=%s 个数 n=%d 有值 values=%d 无效 bad=%d 补传 late=%d 存疑 suspect=%d",
+               decimal_format(c->total, total), c->n, c->m, c->bad, c->late, c->suspect);
 }
 
 static void note(struct verify *v, int level, const struct bucket_row *at, const struct bucket_row *stored,
@@ -77,10 +77,10 @@ static void note(struct verify *v, int level, const struct bucket_row *at, const
         const struct item *item = slot < v->unit->slot_count ? v->unit->by_slot[slot] : NULL;
         if (v->differences++ >= REPORT_LINES)
             continue;
-        buf_printf(v->report, "%s %s %s %s stored: ", v->unit->code, item ? item->data_code : "?",
+        buf_printf(v->report, "%s %s %s %s 存储 stored: ", v->unit->code, item ? item->data_code : "?",
                    granularity_name(GRAN[level]), caltime_format(at->ts, ts));
         describe_cell(v->report, s);
-        buf_append_str(v->report, " computed: ");
+        buf_append_str(v->report, " 重算 computed: ");
         describe_cell(v->report, r);
         buf_append_char(v->report, '\n');
     }

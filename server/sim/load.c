@@ -438,7 +438,7 @@ static RESULT start_workers(struct load *l)
         l->workers[i].index = (int)i;
         if (pthread_create(&l->workers[i].thread, NULL, worker_main, &l->workers[i]) != 0) {
             /* Those already started wait at the barrier: only the end of the process releases them. */
-            return result_error(ERR_INTERNAL, 0, "cannot start %" PRId64 " threads", n);
+            return result_error(ERR_INTERNAL, 0, "无法启动线程 / cannot start %" PRId64 " threads", n);
         }
     }
     return RESULT_OK;

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "payload/finding.h"
 #include "payload/payload.h"
 #include "sim/load.h"
 #include "sim/sim_options.h"
@@ -26,7 +27,9 @@ static void watch_signals(void)
 
 static int broken(struct result r)
 {
-    fprintf(stderr, "nhjc-sim: %s\n", r.text);
+    struct arena *a = arena_new(0);
+    fprintf(stderr, "nhjc-sim: %s\n", result_message(a, r));
+    arena_free(&a);
     return SIM_BROKEN;
 }
 

@@ -66,17 +66,27 @@ static const struct row ROWS[] = {
 
 const char *sim_options_usage(void)
 {
-    return "nhjc-sim: 模拟端设备 / an end device to try the platform with (server/sim/README.md has every option)\n"
+    return "nhjc-sim: 模拟端设备 / an end device to try the platform with\n"
+           "用法 / usage (全部选项 / every option: server/sim/README.md):\n"
            "\n"
            "  nhjc-sim --url https://HOST:PORT --ca FILE --cert FILE --key FILE --enterprise CODE\n"
            "           (--csv FILE | --shape steel|glass|office) [--spool DIR] [--speed N|max] [--per-upload N]\n"
            "           [--from TIME] [--to TIME] [--items FILE] [--encoding gzip|identity] [--digest SHA-256|SM3] "
            "[--json]\n"
+           "      上传文件或内置负荷的读数 / uploads the readings of a file or a built-in shape\n"
            "  nhjc-sim (--csv FILE | --shape NAME) --print-csv | --print-items\n"
+           "      打印读数或采集项 / prints the readings or the items\n"
            "  nhjc-sim --print-enterprises N\n"
+           "      打印有效的企业代码 / prints valid enterprise codes\n"
            "  nhjc-sim --load --url URL --ca FILE --pki DIR --devices N --items M --per-upload P --parallel K "
            "--seconds S\n"
-           "           [--rate N]\n";
+           "           [--rate N]\n"
+           "      多台端设备压测 / many devices at once, for load\n"
+           "\n"
+           "退出码 / exit code: 0 全部确认 all acknowledged, 1 平台拒绝 refused, 2 用法错误或本端故障 wrong use or "
+           "broken "
+           "here,\n"
+           "                   3 有未发数据 unsent messages left\n";
 }
 
 static const struct row *find_row(const char *name, size_t len)

@@ -83,12 +83,13 @@ void sim_stats_text(const struct sim_stats *stats, const char *enterprise, struc
                "  入库 stored %" PRId64 ", 未变 unchanged %" PRId64 ", 更正 corrected %" PRId64
                ", 存疑 suspect %" PRId64 ", 拒绝 rejected %" PRId64,
                stats->stored, stats->unchanged, stats->corrected, stats->suspect, stats->rejected);
-    buf_printf(out, "; 重发 repeats %" PRId64 " (%" PRId64 " were known already)\n", stats->retries, stats->duplicates);
+    buf_printf(out, "; 重发 repeats %" PRId64 " (其中已有 known already %" PRId64 ")\n", stats->retries,
+               stats->duplicates);
     for (size_t i = 0; i < stats->finding_count; i++) {
         buf_printf(out, "  问题 finding %d: %" PRId64 "\n", stats->findings[i].code, stats->findings[i].count);
     }
     if (stats->spool_messages) {
-        buf_printf(out, "  缓存未发 / left in the spool: %" PRId64 " messages with %" PRId64 " readings\n",
+        buf_printf(out, "  缓存未发 / left in the spool: %" PRId64 " 条消息 messages, %" PRId64 " 个读数 readings\n",
                    stats->spool_messages, stats->spool_readings);
     }
     if (stats->dropped) {

@@ -154,7 +154,9 @@ static void answer_error(struct engine *e, struct engine_call *call, struct resu
     int code = engine_public_code(r);
     if (r.kind == ERR_INTERNAL)
         log_result(LOG_ERROR, "soap", "operation_failed", r);
-    const char *message = code_message(e->arena, code, call->refusal_zh, ours || !*r.text ? NULL : r.text);
+    const char *text = ours || !*r.text ? NULL : r.text;
+    const char *message =
+        call->refusal_zh ? code_message(e->arena, code, call->refusal_zh, text) : code_message_of(e->arena, code, text);
     answer_fault(e, call, ours ? FAULT_RECEIVER : FAULT_SENDER, code, message, answer);
 }
 

@@ -150,7 +150,7 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
     SELECT d.* FROM (
         SELECT p.part, p.tbl, p.upper_ts, p.bytes, '' FROM p, edge WHERE p.upper_ts <= edge.at
         UNION ALL
-        (SELECT p.part, p.tbl, p.upper_ts, p.bytes, 'late history is kept longer and younger ones wait' FROM p, edge
+        (SELECT p.part, p.tbl, p.upper_ts, p.bytes, '补传的历史保留更久，较新的须等待 / late history is kept longer and younger ones wait' FROM p, edge
          WHERE p.upper_ts > edge.at ORDER BY p.upper_ts LIMIT 1)) d
     ORDER BY d.upper_ts, d.tbl
 $$;
@@ -190,14 +190,14 @@ DECLARE p record;
 BEGIN
     SELECT * INTO p FROM storage_partitions() s WHERE s.part = of_part;
     IF p IS NULL THEN
-        RETURN 'no such partition';
+        RETURN '没有该分区 / no such partition';
     ELSIF storage_kind(p.tbl) NOT IN ('raw', 'payload', 'audit') OR p.upper_ts > storage_until(storage_kind(p.tbl), cutoff) THEN
-        RETURN 'not due';
+        RETURN '未到期 / not due';
     END IF;
     IF p.tbl = 'reading_frame' THEN
         PERFORM pg_advisory_xact_lock(6, 0);
         IF storage_marked(p.upper_ts) THEN
-            RETURN 'readings not rolled up yet';
+            RETURN '读数尚未汇总 / readings not rolled up yet';
         ELSIF p.upper_ts > raw_from() THEN -- it may take seconds: before the locks that uploads would wait for
             PERFORM storage_keep_registers(of_part, p.lower_ts);
         END IF;
@@ -206,7 +206,7 @@ BEGIN
     EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', of_part);
     IF p.tbl = 'reading_frame' THEN
         IF storage_marked(p.upper_ts) THEN
-            RETURN 'readings not rolled up yet';
+            RETURN '读数尚未汇总 / readings not rolled up yet';
         END IF;
         INSERT INTO setting (key, value) VALUES ('raw_from', (p.upper_ts AT TIME ZONE 'UTC')::text || '+00')
         ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE setting.value::timestamptz < excluded.value::timestamptz;
@@ -214,7 +214,7 @@ BEGIN
             SELECT 1 FROM outbox o JOIN destination d ON d.id = o.destination_id AND d.active
             LEFT JOIN fep_message m ON m.id = o.message WHERE o.kind = 0 AND (o.message IS NULL OR m.state <> 'sent')
             AND o.received_at >= p.lower_ts AND o.received_at < p.upper_ts) THEN
-        RETURN 'uploads not forwarded yet';
+        RETURN '上传尚未转发 / uploads not forwarded yet';
     END IF;
     EXECUTE format('DROP TABLE %I', of_part);
     DELETE FROM setting WHERE key = 'made:' || of_part;

@@ -64,7 +64,7 @@ class Files(StackCase):
     def test_findings_stand_beside_the_file_with_their_line(self):
         path = self.write('bad.xml', self.xml('2018-03-02 00:00', ['1', 'x']))
         self.assertEqual(self.province.ctl('import', path, check=False).returncode, 0)
-        self.assertRegex(self.result(path), r'3201 error 行 line \d+')
+        self.assertRegex(self.result(path), r'3201 错误 error 行 line \d+')
         self.assertEqual(self.values('2018-03-02 00:00:00', '2018-03-03 00:00:00'), ['1'])
 
     def test_broken_files_are_told_and_change_nothing(self):

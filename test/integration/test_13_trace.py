@@ -84,7 +84,7 @@ class Trace(StackCase):
         self.device.upload(readings(POWER, '2018-04-03 00:00', ['1', 'x']))
         told = self.trace('2018-04-03 00:15:00').stdout
         self.assertIn('value now: (无 none)', told)
-        self.assertRegex(told, r'3201 error  行 line \d+')
+        self.assertRegex(told, r'3201 错误 error  行 line \d+')
 
     def test_a_record_of_an_item_nobody_configured_is_told_with_its_finding(self):
         unknown = '0000000002339910'
@@ -92,9 +92,9 @@ class Trace(StackCase):
         told = self.province.ctl('trace', self.device.enterprise, unknown, '2018-04-05').stdout
         self.assertIn('not configured', told)
         self.assertIn('upload %s' % upload.get('uploadId'), told)
-        self.assertRegex(told, r'3101 error  行 line \d+')
+        self.assertRegex(told, r'3101 错误 error  行 line \d+')
         self.device.upload([nhjc.reading(POWER, '2018-01-01 00:00:00', '1', statType=3)])
-        self.assertRegex(self.trace('2018-01-01', '--stat-type', '3').stdout, r'3304 error')
+        self.assertRegex(self.trace('2018-01-01', '--stat-type', '3').stdout, r'3304 错误 error')
 
     def test_uploads_refused_whole_are_told(self):
         self.device.upload(readings(POWER, '2018-04-06 00:00', ['1']), digest='0' * 64)

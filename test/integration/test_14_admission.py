@@ -382,7 +382,7 @@ class BaseData(AdmissionCase):
                 self.assertIn('line %d' % line, said)
                 self.assertIn(words, said)
         self.load('no_such_list', 'code,name\n1,a\n', refused=True)
-        self.assertIn('(dry run)', self.load('equipment_type', 'code,name\n1,a\n', '--dry-run'))
+        self.assertIn('试运行 dry run', self.load('equipment_type', 'code,name\n1,a\n', '--dry-run'))
         self.assertEqual(self.province.sql('SELECT max(dic_version), count(*) FROM base_data'), before)
 
     def test_an_export_is_an_import_that_changes_nothing(self):

@@ -76,7 +76,7 @@ class StackScript(Folder):
             _, words = up.communicate(timeout=120)
             self.assertEqual((up.returncode, words), (0, ''))
         words = self.stack('status').stdout
-        self.assertRegex(words, r'^province: server running, pid \d+, database running\n$')
+        self.assertRegex(words, r'^province: 服务器 server 运行中 running, pid \d+, 数据库 database 运行中 running\n$')
         servers = [line for line in processes(self.dir + '/province/nhjcd.conf').values() if '/nhjcd ' in line]
         self.assertEqual(len(servers), 1, servers)
         folders = self.folders()
@@ -94,7 +94,7 @@ class StackScript(Folder):
         os.mkdir(self.dir)
         self.stack('up')
         folders = self.folders()
-        self.assertIn('server running', self.stack('status', folder=link).stdout)
+        self.assertIn('server 运行中 running', self.stack('status', folder=link).stdout)
         self.stack('stop-server', folder=link)
         self.stack('start-server', folder=link)
         self.assertEqual(len([line for line in processes('/province/nhjcd.conf').values() if self.root in line and '/nhjcd ' in line]), 1)
@@ -146,10 +146,10 @@ class Demo(Folder):
             if name.endswith('.json'):
                 with open(os.path.join(self.dir, 'sim', name)) as file:
                     sent += json.load(file)['readings']
-        self.assertRegex(words, r'durable: %d readings in \d+ uploads, [\d.]+ s, \d+ readings/s over' % sent)
+        self.assertRegex(words, r'durable: %d 个读数 readings, \d+ 次上传 uploads, [\d.]+ s, 每秒 \d+ readings/s' % sent)
         self.assertEqual(processes(self.root), {})
         again = self.until_interrupted('--data', csv)
-        self.assertRegex(again, r'durable: 0 readings in 0 uploads, ')  # of this run, not of all runs so far
+        self.assertRegex(again, r'durable: 0 个读数 readings, 0 次上传 uploads, ')  # of this run, not of all runs so far
         self.assertIn('both platforms agree to the last digit', again)
 
     def until_interrupted(self, *words):

@@ -143,8 +143,8 @@ START_TEST(readings_not_yet_rolled_up_stay_and_so_do_younger_ones)
     readings(db, "2026-01-20 00:00:00", 3);
     clock_set_fake(instant("2026-05-15 12:00:00"));
     struct told t = expire(db, false);
-    ck_assert_ptr_nonnull(
-        strstr(t.text, "reading_frame_202601:readings not rolled up yet reading_frame_202602:after an"));
+    ck_assert_ptr_nonnull(strstr(t.text, "reading_frame_202601:读数尚未汇总 / readings not rolled up yet "
+                                         "reading_frame_202602:须待更早的分区 / after an"));
     ck_assert(THERE(db, "reading_frame_202601"));
     ck_assert(THERE(db, "reading_frame_202602"));
     roll_up(db);
@@ -196,7 +196,7 @@ START_TEST(a_partition_in_use_is_left_for_the_next_time)
     OK(db_begin(reader));
     OK(db_exec(reader, "SELECT count(*) FROM reading_frame_202601"));
     struct told t = expire(db, false);
-    ck_assert_ptr_nonnull(strstr(t.text, "reading_frame_202601:in use"));
+    ck_assert_ptr_nonnull(strstr(t.text, "reading_frame_202601:正被使用 / in use"));
     ck_assert(!THERE(db, "upload_payload_202601")); /* what nobody uses went */
     db_rollback(reader);
     expire(db, false);
@@ -252,7 +252,7 @@ START_TEST(an_expiry_that_is_put_off_leaves_the_registers_as_they_were)
     OK(db_exec(db, "INSERT INTO rollup_mark (unit_id, hour) VALUES (1, '2026-02-01 00:00:00+08')"));
     clock_set_fake(instant("2026-05-15 12:00:00"));
     struct told t = expire(db, false);
-    ck_assert_ptr_nonnull(strstr(t.text, "reading_frame_202602:readings not rolled up yet"));
+    ck_assert_ptr_nonnull(strstr(t.text, "reading_frame_202602:读数尚未汇总 / readings not rolled up yet"));
     roll_up(db);
     ck_assert_int_eq(NUMBER(db, "SELECT total[2] FROM rollup_hour WHERE ts = '2026-02-01 00:00:00+08'"), 2000000);
     ck_assert_int_eq(NUMBER(db, "SELECT sum(total[1] + total[2])::bigint FROM rollup_year"), before);
@@ -309,8 +309,10 @@ START_TEST(history_is_kept_as_long_as_live_readings_and_what_is_younger_waits)
     readings(db, "2016-02-29 00:00:00", 3);
     roll_up(db);
     struct told t = expire(db, false);
-    ck_assert_str_eq(t.text, "reading_frame_201602:late history is kept longer and younger ones wait "
-                             "upload_finding_202601 upload_payload_202601 ");
+    ck_assert_str_eq(
+        t.text,
+        "reading_frame_201602:补传的历史保留更久，较新的须等待 / late history is kept longer and younger ones wait "
+        "upload_finding_202601 upload_payload_202601 ");
     ck_assert(THERE(db, "reading_frame_201602"));
     readings(db, "2016-02-29 03:00:00", 2); /* the rest of the import changes exactly what it touches */
     roll_up(db);
@@ -332,7 +334,7 @@ START_TEST(nothing_expires_while_rollups_are_computed)
     OK(db_begin(other));
     OK(db_exec(other, "SELECT pg_advisory_xact_lock_shared(6, 0)"));
     struct told t = expire(db, false);
-    ck_assert_ptr_nonnull(strstr(t.text, "reading_frame_202601:in use"));
+    ck_assert_ptr_nonnull(strstr(t.text, "reading_frame_202601:正被使用 / in use"));
     db_rollback(other);
     db_close(&other);
     db_close(&db);

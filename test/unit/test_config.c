@@ -201,9 +201,30 @@ START_TEST(a_reload_names_what_needs_a_restart)
     restart_needed("cert_file=a\nlog_level=info\n", "cert_file=b\nlog_level=debug\ncrl_file=c\n", "");
     restart_needed("workers=4\n", "workers=5\nlisten_host=127.0.0.1\n", "listen_host, workers");
     restart_needed("payload_encryption=no\n", "payload_encryption=yes\n", "payload_encryption");
-    restart_needed("", DESTINATION, "number of destinations");
+    restart_needed("", DESTINATION, "转发目标数 number of destinations");
     restart_needed(DESTINATION, DESTINATION "active = no\n", "destination nation");
     restart_needed(DESTINATION, DESTINATION, "");
+}
+END_TEST
+
+START_TEST(every_option_is_explained_in_chinese_then_english)
+{
+    char *sample = config_sample(), *rest = sample;
+    int told = 0;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        if (strncmp(line, "# ", 2) != 0)
+            continue;
+        char *english = strstr(line, "；");
+        ck_assert_msg(english && (unsigned char)line[2] != 0, "%s", line);
+        bool chinese = false;
+        for (const char *p = line; p < english; p++)
+            chinese |= (unsigned char)*p >= 0xe4 && (unsigned char)*p <= 0xe9;
+        ck_assert_msg(chinese, "%s", line);
+        ck_assert_msg(strpbrk(english, "abcdefghijklmnopqrstuvwxyz") != NULL, "%s", line);
+        told++;
+    }
+    ck_assert_int_gt(told, 60);
+    mem_free(sample);
 }
 END_TEST
 
@@ -223,4 +244,5 @@ UNIT_MAIN("config", limits_are_those_of_the_contract_when_the_file_says_nothing,
           readings_are_kept_five_years_and_a_relay_station_keeps_days, no_crl_file_means_no_revocation_check,
           a_destination_inherits_our_code_and_name, what_a_row_cannot_say_is_checked_too,
           more_destinations_than_ingest_can_serve_are_refused, the_clock_offset_has_sign_and_unit,
-          a_server_needs_certificate_key_and_ca, a_reload_names_what_needs_a_restart, the_sample_is_a_valid_file)
+          a_server_needs_certificate_key_and_ca, a_reload_names_what_needs_a_restart, the_sample_is_a_valid_file,
+          every_option_is_explained_in_chinese_then_english)

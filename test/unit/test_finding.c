@@ -165,8 +165,21 @@ START_TEST(levels_and_severities_have_the_names_of_the_wire)
 }
 END_TEST
 
-UNIT_MAIN("finding", the_table_is_section_5_of_the_contract, no_other_number_is_a_code,
-          every_row_speaks_chinese_and_english_and_says_what_to_do,
+START_TEST(a_result_for_people_has_chinese_first_and_english_behind)
+{
+    struct arena *a = arena_new(0);
+    ck_assert_str_eq(result_message(a, result_error(ERR_NOT_FOUND, 0, "没有 / none")), "没有 / none");
+    ck_assert_str_eq(result_message(a, result_error(ERR_TRANSIENT, 0, "no answer")),
+                     "暂时不可用，请稍后再试 / no answer");
+    const char *told = result_message(a, result_error(ERR_LIMIT, 1107, "ask in parts"));
+    ck_assert_ptr_nonnull(strstr(told, ": ask in parts"));
+    ck_assert_int_ge((unsigned char)*told, 0xe4);
+    arena_free(&a);
+}
+END_TEST
+
+UNIT_MAIN("finding", a_result_for_people_has_chinese_first_and_english_behind, the_table_is_section_5_of_the_contract,
+          no_other_number_is_a_code, every_row_speaks_chinese_and_english_and_says_what_to_do,
           a_message_has_meaning_detail_and_advice_chinese_first, findings_are_counted_by_severity,
           beyond_a_thousand_findings_are_counted_and_cost_no_memory, an_excerpt_ends_between_characters,
           levels_and_severities_have_the_names_of_the_wire)

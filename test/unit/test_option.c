@@ -278,7 +278,7 @@ START_TEST(the_sample_names_every_option_and_no_secret)
     }
     ck_assert_ptr_null(strstr(sample, "hunter2"));
     ck_assert_ptr_nonnull(strstr(sample, "#[peer name]\n"));
-    ck_assert_ptr_nonnull(strstr(sample, "# Idle time.; reloadable\nidle = 120s\n"));
+    ck_assert_ptr_nonnull(strstr(sample, "# Idle time.；可重载 reloadable\nidle = 120s\n"));
     ck_assert_ptr_nonnull(strstr(sample, "# Threads. [1..64]\nworkers = 4\n"));
     mem_free(sample);
 }
