@@ -115,11 +115,13 @@ END $$;
 -- What the rows of unit_energy_day of these enterprises and days must be. Nothing is rounded: that is done once, where a sum
 -- of them is shown. Tables are asked key by key (LATERAL … OFFSET 0),
 -- everything else is joined by hash: the planner cannot know how many keys there are, and a nested loop over them is quadratic.
+-- The plan is kept by the session, perhaps from a day on which the tables were empty: no key is looked for in a whole table.
 -- No jit: what is switched off counts as endlessly dear, and seconds of compiling would look worth it.
 CREATE OR REPLACE FUNCTION energy_day_compute(units integer[], days timestamptz[])
 RETURNS TABLE (unit_id integer, ts timestamptz, energy text, usage text, quantity numeric, measure text, tce numeric, co2 numeric,
                coefficient numeric, own boolean, sign smallint)
-LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog
+SET enable_nestloop = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -191,7 +193,7 @@ END $$;
 
 -- What is counted of these months: the sum of their days.
 CREATE OR REPLACE FUNCTION energy_month_compute(units integer[], months timestamptz[]) RETURNS SETOF unit_energy_month
-LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -238,14 +240,17 @@ END $$;
 
 -- The rows of unit_energy_day of these enterprises and days that are to be written; quantity NULL: to be deleted.
 CREATE OR REPLACE FUNCTION energy_day_changes(units integer[], days timestamptz[]) RETURNS SETOF unit_energy_day
-LANGUAGE sql STABLE SET search_path = public, pg_catalog SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET enable_seqscan = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT unit_id, ts, energy, usage, f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign
     FROM (SELECT e.* FROM (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)) k CROSS JOIN LATERAL (
               SELECT * FROM unit_energy_day t WHERE t.unit_id = k.u AND t.ts = k.d OFFSET 0) e) s
     FULL JOIN energy_day_compute(units, days) f USING (unit_id, ts, energy, usage) -- a full join is never a nested loop
     WHERE (s.quantity, s.measure, s.tce, s.co2, s.coefficient, s.own, s.sign) IS DISTINCT FROM
-          (f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign)
-$$;
+          (f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign);
+END $$;
 
 -- Rows of days that were over whose tce or co2 is another one, though their readings may be the same: a coefficient changed, or
 -- nothing but rules did (`ruled`) and the units of measure are what is left. Asked before they are written; at the live edge,
@@ -348,7 +353,7 @@ $$;
 -- ruled: it was marked for rules and coefficients alone, its readings are as they were.
 CREATE OR REPLACE FUNCTION energy_day_refresh(units integer[], days timestamptz[], uploads bigint[] DEFAULT NULL, ruled boolean[] DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_catalog SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = public, pg_catalog SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     changed unit_energy_day[];
     turned_units integer[];
@@ -362,7 +367,9 @@ BEGIN
     END IF;
     SELECT array_agg(c::unit_energy_day) INTO changed FROM energy_day_changes(units, days) c;
     SELECT array_agg(w.u), array_agg(w.m) INTO turned_units, turned_months
-    FROM energy_months_without((SELECT array_agg(c) FROM unnest(changed) c WHERE c.quantity IS NOT NULL)) w;
+    FROM energy_months_without((SELECT array_agg(c) FROM unnest(changed) c WHERE c.quantity IS NOT NULL AND ( -- nothing new, mostly
+        SELECT true FROM unit_energy_day e WHERE e.unit_id = c.unit_id AND e.ts = c.ts AND e.energy = c.energy AND e.usage = c.usage
+        ) IS NULL)) w;
     PERFORM energy_day_write(changed, units, days, uploads, ruled);
     SELECT turned_units || array_agg(w.u), turned_months || array_agg(w.m) INTO turned_units, turned_months
     FROM energy_months_without((SELECT array_agg(c) FROM unnest(changed) c WHERE c.quantity IS NULL)) w;
