@@ -43,14 +43,36 @@ static void tell_stored(const struct trace_story *s, struct buf *out)
     buf_append_char(out, '\n');
 }
 
+/* A row of the log that changed neither value nor validity: the reading's neighbours became others. */
+static bool is_verdict(const struct trace_correction *c)
+{
+    return c->old_value == c->new_value && ((c->old_flag ^ c->new_flag) & FLAG_INVALID) == 0;
+}
+
+static void tell_verdict(const struct trace_correction *c, struct buf *out)
+{
+    const char *key, *words;
+    buf_append_str(out, "  因前面的读数变化重新判定 judged again, for readings before it changed:");
+    int doubts = c->new_flag & FLAG_SERIES_MASK;
+    if (doubts == 0)
+        buf_append_str(out, " 不再可疑 doubted no more");
+    for (size_t at = 0; trace_flag(doubts, &at, &key, &words);)
+        buf_printf(out, "  %s", words);
+    buf_append_char(out, '\n');
+}
+
 static void tell_corrections(const struct trace_story *s, struct buf *out)
 {
     char before[DECIMAL_TEXT], after[DECIMAL_TEXT], when[CALTIME_TEXT];
     buf_printf(out, "更正 corrections: %zu\n", s->correction_count);
     for (size_t i = 0; i < s->correction_count; i++) {
         const struct trace_correction *c = &s->corrections[i];
-        buf_printf(out, "  %s  上传 upload %" PRId64 "  %s%s → %s%s\n", caltime_format(c->received_at, when),
-                   c->upload_id, decimal_format(c->old_value, before),
+        buf_printf(out, "  %s  上传 upload %" PRId64, caltime_format(c->received_at, when), c->upload_id);
+        if (is_verdict(c)) {
+            tell_verdict(c, out);
+            continue;
+        }
+        buf_printf(out, "  %s%s → %s%s\n", decimal_format(c->old_value, before),
                    c->old_flag & FLAG_INVALID ? " (valid=false)" : "", decimal_format(c->new_value, after),
                    c->new_flag & FLAG_INVALID ? " (valid=false)" : "");
     }

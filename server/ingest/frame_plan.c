@@ -27,10 +27,21 @@ static bool same_frame(const struct slot_write *x, const struct slot_write *y)
     return x->ts == y->ts && x->page == y->page && x->stat_type == y->stat_type && x->unit_id == y->unit_id;
 }
 
-static struct slot_write *sorted_writes(const struct reading *readings, size_t count, const int32_t *unit_ids,
-                                        struct arena *arena)
+static struct slot_write verdict_write(const struct plan_change *c)
 {
-    struct slot_write *w = arena_array(arena, count ? count : 1, sizeof *w);
+    return (struct slot_write){.unit_id = c->unit_id,
+                               .page = (int16_t)SLOT_PAGE(c->slot),
+                               .index = (int16_t)SLOT_INDEX(c->slot),
+                               .flag = c->flag,
+                               .verdict = true,
+                               .order = UINT32_MAX,
+                               .ts = c->ts};
+}
+
+static struct slot_write *sorted_writes(const struct reading *readings, size_t count, const int32_t *unit_ids,
+                                        const struct plan_change *changes, size_t change_count, struct arena *arena)
+{
+    struct slot_write *w = arena_array(arena, count + change_count + 1, sizeof *w);
     bool sorted = true;
     for (size_t i = 0; i < count; i++) {
         const struct reading *r = &readings[i];
@@ -39,22 +50,33 @@ static struct slot_write *sorted_writes(const struct reading *readings, size_t c
                                    .index = (int16_t)SLOT_INDEX(r->item->slot),
                                    .stat_type = r->item->stat_type,
                                    .flag = r->flag,
+                                   .placed = r->placed,
                                    .order = (uint32_t)i,
                                    .ts = r->ts,
                                    .value = r->value};
         if (i > 0 && sorted && compare_writes(&w[i - 1], &w[i]) > 0)
             sorted = false;
     }
-    if (!sorted)
-        qsort(w, count, sizeof *w, compare_writes);
+    for (size_t i = 0; i < change_count; i++)
+        w[count + i] = verdict_write(&changes[i]);
+    if (!sorted || change_count > 0)
+        qsort(w, count + change_count, sizeof *w, compare_writes);
     return w;
 }
 
 void frame_plan_build(struct frame_plan *plan, const struct reading *readings, size_t count, const int32_t *unit_ids,
                       struct arena *arena)
 {
+    frame_plan_build_with(plan, readings, count, unit_ids, NULL, 0, arena);
+}
+
+void frame_plan_build_with(struct frame_plan *plan, const struct reading *readings, size_t reading_count,
+                           const int32_t *unit_ids, const struct plan_change *changes, size_t change_count,
+                           struct arena *arena)
+{
     *plan = (struct frame_plan){.arena = arena};
-    const struct slot_write *w = sorted_writes(readings, count, unit_ids, arena);
+    const struct slot_write *w = sorted_writes(readings, reading_count, unit_ids, changes, change_count, arena);
+    size_t count = reading_count + change_count;
     size_t frames = 0;
     for (size_t i = 0; i < count; i++)
         frames += i == 0 || !same_frame(&w[i - 1], &w[i]);
@@ -98,7 +120,13 @@ static void start_from(struct frame_plan *plan, struct frame *f, const struct fr
         f->now.missing[i] = stored->missing && stored->missing[i];
 }
 
-static void log_correction(struct frame_plan *plan, struct frame *f, const struct slot_write *w)
+static int16_t verdict_flag(const struct frame *f, const struct slot_write *w)
+{
+    return (int16_t)((f->now.flag[w->index] & ~FLAG_SERIES_MASK) | (w->flag & FLAG_SERIES_MASK));
+}
+
+static void log_correction(struct frame_plan *plan, struct frame *f, const struct slot_write *w, int64_t new_value,
+                           int16_t new_flag)
 {
     if (!f->corrections)
         f->corrections = arena_array(plan->arena, f->write_count, sizeof *f->corrections);
@@ -107,10 +135,19 @@ static void log_correction(struct frame_plan *plan, struct frame *f, const struc
                                                                      .stat_type = f->stat_type,
                                                                      .ts = f->ts,
                                                                      .old_value = f->now.value[w->index],
-                                                                     .new_value = w->value,
+                                                                     .new_value = new_value,
                                                                      .old_flag = f->now.flag[w->index],
-                                                                     .new_flag = w->flag,
+                                                                     .new_flag = new_flag,
                                                                      .order = w->order};
+}
+
+static void write_verdict(struct frame_plan *plan, struct frame *f, const struct slot_write *w)
+{
+    if (f->now.missing[w->index] || f->now.flag[w->index] == verdict_flag(f, w))
+        return;
+    f->counts.judged++;
+    log_correction(plan, f, w, f->now.value[w->index], verdict_flag(f, w));
+    f->now.flag[w->index] = verdict_flag(f, w);
 }
 
 static void write_slot(struct frame_plan *plan, struct frame *f, const struct slot_write *w)
@@ -118,11 +155,13 @@ static void write_slot(struct frame_plan *plan, struct frame *f, const struct sl
     if (f->now.missing[w->index]) {
         f->counts.stored++;
     } else if (f->now.value[w->index] == w->value && ((f->now.flag[w->index] ^ w->flag) & FLAG_INVALID) == 0) {
-        f->counts.unchanged++;
-        return; /* the first story of a reading stays: flags of a repetition change nothing */
+        f->counts.unchanged++; /* the first story of a reading stays: all that a repetition may tell is its place */
+        if (w->placed)
+            write_verdict(plan, f, w);
+        return;
     } else {
         f->counts.corrected++;
-        log_correction(plan, f, w);
+        log_correction(plan, f, w, w->value, w->flag);
     }
     bool counted = !f->now.missing[w->index] && !(f->now.flag[w->index] & FLAG_INVALID);
     f->changed[w->index] |= counted || !(w->flag & FLAG_INVALID);
@@ -139,7 +178,7 @@ void frame_merge(struct frame_plan *plan, struct frame *f, const struct frame_sl
     f->correction_count = 0;
     start_from(plan, f, stored);
     for (size_t i = 0; i < f->write_count; i++)
-        write_slot(plan, f, &f->writes[i]);
+        (f->writes[i].verdict ? write_verdict : write_slot)(plan, f, &f->writes[i]);
 }
 
 struct frame_counts frame_plan_counts(const struct frame_plan *plan)
@@ -149,6 +188,7 @@ struct frame_counts frame_plan_counts(const struct frame_plan *plan)
         sum.stored += plan->frames[i].counts.stored;
         sum.unchanged += plan->frames[i].counts.unchanged;
         sum.corrected += plan->frames[i].counts.corrected;
+        sum.judged += plan->frames[i].counts.judged;
     }
     return sum;
 }

@@ -12,11 +12,19 @@
 #include "base/arena.h"
 #include "validate/business.h"
 
-struct slot_write { /* one accepted reading on its way into a frame */
+struct plan_change { /* a stored reading that is judged anew (FLAG_SERIES_MASK) */
+    int32_t unit_id, slot;
+    int64_t ts;
+    int16_t flag;
+};
+
+struct slot_write { /* one accepted reading on its way into a frame, or a new verdict on a stored one */
     int32_t unit_id;
     int16_t page, index;
     int8_t stat_type;
     int16_t flag;
+    bool verdict; /* flag alone is written, and only to a reading that is there */
+    bool placed;  /* of a reading: as there; repeated, it is a verdict on the stored one */
     uint32_t order;
     int64_t ts, value;
 };
@@ -30,6 +38,7 @@ struct frame_slots { /* the content of a frame */
 
 struct frame_counts {
     int stored, unchanged, corrected;
+    int judged; /* new verdicts: they are logged like corrections and rolled up, but no reading was received */
 };
 
 struct plan_correction {
@@ -64,6 +73,15 @@ struct frame_plan {
 /* unit_ids: by block index of the readings. */
 void frame_plan_build(struct frame_plan *plan, const struct reading *readings, size_t count, const int32_t *unit_ids,
                       struct arena *arena);
+/* The same with verdicts on stored readings. */
+void frame_plan_build_with(struct frame_plan *plan, const struct reading *readings, size_t count,
+                           const int32_t *unit_ids, const struct plan_change *changes, size_t change_count,
+                           struct arena *arena);
+/* Is there anything to be written into the frame? */
+static inline bool frame_changes(const struct frame *f)
+{
+    return f->counts.stored + f->counts.corrected + f->counts.judged > 0;
+}
 /* (Re)computes now, counts and corrections of a frame on top of what is stored; NULL: nothing is. */
 void frame_merge(struct frame_plan *plan, struct frame *frame, const struct frame_slots *stored);
 struct frame_counts frame_plan_counts(const struct frame_plan *plan);

@@ -75,6 +75,9 @@ struct job {
     struct frame_plan plan;
     struct stored_upload stored;
     struct upload_begun begun;
+    bool *exists;                /* by frame of the plan: it was stored before */
+    struct plan_change *changes; /* stored readings judged anew */
+    size_t change_count, change_cap;
     bool wants_past;                /* rules against the recent past apply */
     struct findings read_findings;  /* before the readings were judged, */
     struct findings first_findings; /* and before those rules: for a repeated transaction */
@@ -376,6 +379,9 @@ static RESULT check_past_of(struct job *j, const struct owned *owned, size_t cou
         return RESULT_OK;
     TRY(past_store_answer(&j->in->store, &past));
     past_check(&past, &j->answer->findings);
+    for (size_t i = 0; i < past.change_count; i++)
+        *ARENA_PUSH(j->arena, j->changes, j->change_count, j->change_cap) =
+            (struct plan_change){past.unit->id, past.changes[i].slot, past.changes[i].ts, past.changes[i].flag};
     return RESULT_OK;
 }
 
@@ -386,6 +392,7 @@ static RESULT check_past(struct job *j)
     size_t n = j->business.count;
     struct owned *owned = arena_array(j->arena, n + 1, sizeof *owned);
     j->answer->findings = j->first_findings;
+    j->change_count = 0;
     for (size_t i = 0; i < n; i++) {
         r[i].flag &= (int16_t)~FLAG_SUSPECT_MASK;
         owned[i] = (struct owned){j->unit_ids[r[i].block], i};
@@ -398,12 +405,13 @@ static RESULT check_past(struct job *j)
         TRY(check_past_of(j, &owned[i], end - i));
         i = end;
     }
-    frame_plan_build(&j->plan, r, n, j->unit_ids, j->arena);
+    frame_plan_build_with(&j->plan, r, n, j->unit_ids, j->changes, j->change_count, j->arena);
+    j->exists = arena_array(j->arena, j->plan.count + 1, sizeof *j->exists); /* there may be more of them now */
     return RESULT_OK;
 }
 
 /* Reported values and what the readings add up to, written so that they can be asked together. */
-static RESULT check_reports(struct job *j, const bool *exists)
+static RESULT check_reports(struct job *j)
 {
     struct reports reports = {.store = &j->in->store,
                               .plan = &j->plan,
@@ -416,7 +424,7 @@ static RESULT check_reports(struct job *j, const bool *exists)
     TRY(reports_open(&reports, &any));
     if (!any)
         return RESULT_OK;
-    TRY(upload_store_merge(&j->in->store, &j->stored, &j->plan, exists));
+    TRY(upload_store_merge(&j->in->store, &j->stored, &j->plan, j->exists));
     return reports_check(&reports, &j->answer->findings);
 }
 
@@ -468,24 +476,24 @@ static RESULT judge_again(struct job *j)
 }
 
 /* Receipt and frames: in one round trip, or in two with the rules against the past between them. */
-static RESULT begin(struct job *j, enum outcome *outcome, bool *exists)
+static RESULT begin(struct job *j, enum outcome *outcome)
 {
     struct upload_store *s = &j->in->store;
     struct upload_begun *begun = &j->begun;
     begun->version = arena_array(j->arena, j->stored.lock_count + 1, sizeof *begun->version);
-    TRY(upload_store_begin(s, &j->stored, j->wants_past ? NULL : &j->plan, begun, exists));
+    TRY(upload_store_begin(s, &j->stored, j->wants_past ? NULL : &j->plan, begun, j->exists));
     *outcome = begun->duplicate ? OUTCOME_DUPLICATE : all_judged_by(j, begun) ? OUTCOME_STORED : OUTCOME_RECONFIGURED;
     if (*outcome != OUTCOME_STORED || !j->wants_past)
         return RESULT_OK;
     TRY(check_past(j));
-    return upload_store_new_frames(s, &j->plan, exists);
+    return upload_store_new_frames(s, &j->plan, j->exists);
 }
 
-static RESULT finish(struct job *j, const bool *exists, enum outcome *outcome)
+static RESULT finish(struct job *j, enum outcome *outcome)
 {
     struct upload_store *s = &j->in->store;
     bool commit_sent = false;
-    struct result r = upload_store_finish(s, &j->stored, &j->plan, exists, &commit_sent);
+    struct result r = upload_store_finish(s, &j->stored, &j->plan, j->exists, &commit_sent);
     if (result_ok(r) || !commit_sent || r.code != 9102)
         return r;
     return after_lost_commit(j, r, outcome);
@@ -494,24 +502,24 @@ static RESULT finish(struct job *j, const bool *exists, enum outcome *outcome)
 static RESULT transact(struct job *j, enum outcome *outcome)
 {
     struct upload_store *s = &j->in->store;
-    bool *exists = arena_array(j->arena, j->plan.count + 1, sizeof *exists);
+    j->exists = arena_array(j->arena, j->plan.count + 1, sizeof *j->exists);
     for (size_t i = 0; i < j->plan.count; i++)
         frame_merge(&j->plan, &j->plan.frames[i], NULL);
     TRY(upload_store_partitions(s, &j->plan, j->stored.received_at));
-    TRY(begin(j, outcome, exists));
+    TRY(begin(j, outcome));
     if (*outcome != OUTCOME_STORED) {
         db_rollback(s->db);
         return RESULT_OK;
     }
     j->stored.merged = false;
-    TRY(upload_store_fetch(s, &j->plan, exists));
+    TRY(upload_store_fetch(s, &j->plan, j->exists));
     if (!j->wants_past)
         j->answer->findings = j->first_findings;
-    TRY(check_reports(j, exists));
+    TRY(check_reports(j));
     j->stored.suspect = count_suspect(j);
     j->stored.counts = frame_plan_counts(&j->plan);
     metric_add(&merges, j->stored.counts.unchanged + j->stored.counts.corrected > 0);
-    return finish(j, exists, outcome);
+    return finish(j, outcome);
 }
 
 /* Partitions can vanish by retention behind our back: SQLSTATE 23514 "no partition of relation found". */

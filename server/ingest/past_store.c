@@ -2,23 +2,37 @@
 
 #include "base/caltime.h"
 
-/* The constant bound is what the planner sees: with a parameter alone it expects a tenth of the table. */
-static const struct db_stmt FRAMES = {
-    "past.frames",
-    "SELECT f.page, f.ts, f.value, f.flag FROM unnest($2::smallint[], $3::timestamptz[]) k(p, t), LATERAL "
-    "(SELECT w.* FROM (SELECT r.page, r.ts, r.value, r.flag FROM reading_frame r WHERE r.unit_id = $1 AND r.page = k.p "
-    "AND r.ts < k.t ORDER BY r.ts DESC LIMIT 64) w ORDER BY w.ts DESC LIMIT $4) f "
-    "UNION ALL SELECT f.page, f.ts, f.value, f.flag FROM unnest($5::smallint[], $6::timestamptz[]) k(p, t), LATERAL "
-    "(SELECT * FROM reading_frame r WHERE r.unit_id = $1 AND r.page = k.p AND r.ts = k.t OFFSET 0) f"};
+/* The constant bound is what the planner sees: with a parameter alone it expects a tenth of the table. Each part of the
+ * union opens all partitions, which costs more than what it reads: the last is there only where it is asked for. */
+#define AROUND                                                                                                         \
+    "SELECT f.page, f.ts, f.value, f.flag FROM unnest($2::smallint[], $3::timestamptz[]) k(p, t), LATERAL "            \
+    "(SELECT w.* FROM (SELECT r.page, r.ts, r.value, r.flag FROM reading_frame r WHERE r.unit_id = $1 AND r.page = "   \
+    "k.p AND r.ts < k.t ORDER BY r.ts DESC LIMIT 64) w ORDER BY w.ts DESC LIMIT $4) f "                                \
+    "UNION ALL SELECT f.page, f.ts, f.value, f.flag FROM unnest($5::smallint[], $6::timestamptz[]) k(p, t), LATERAL "  \
+    "(SELECT w.* FROM (SELECT r.page, r.ts, r.value, r.flag FROM reading_frame r WHERE r.unit_id = $1 AND r.page = "   \
+    "k.p AND r.ts > k.t ORDER BY r.ts LIMIT 64) w ORDER BY w.ts LIMIT $4) f"
+static const struct db_stmt FRAMES = {"past.around", AROUND};
+static const struct db_stmt FRAMES_AT = {
+    "past.around_and_at",
+    AROUND " UNION ALL SELECT f.page, f.ts, f.value, f.flag FROM unnest($7::smallint[], $8::timestamptz[]) k(p, t), "
+           "LATERAL (SELECT * FROM reading_frame r WHERE r.unit_id = $1 AND r.page = k.p AND r.ts = k.t OFFSET 0) f"};
 /* An item's last valid readings among the last 10,000 frames of its page: under the enterprise's lock a search needs an
  * end. */
 static const struct db_stmt GAPS = {
     "past.gaps",
-    "SELECT k.slot, f.ts, f.value FROM unnest($2::integer[], $3::timestamptz[], $4::integer[]) k(slot, t, n), LATERAL "
-    "(SELECT w.ts, w.value FROM (SELECT r.ts, r.value[k.slot % 128 + 1] AS value, r.flag[k.slot % 128 + 1] AS flag "
+    "SELECT k.slot, f.ts, f.value, f.flag FROM unnest($2::integer[], $3::timestamptz[], $4::integer[]) k(slot, t, n), "
+    "LATERAL (SELECT w.ts, w.value, coalesce(w.flag, 0::smallint) AS flag FROM (SELECT r.ts, r.value[k.slot % 128 + 1] "
+    "AS value, r.flag[k.slot % 128 + 1] AS flag "
     "FROM reading_frame r WHERE r.unit_id = $1 AND r.page = k.slot / 128 AND r.ts < k.t ORDER BY r.ts DESC LIMIT "
     "10000) w "
     "WHERE w.value IS NOT NULL AND coalesce(w.flag, 0) & 1 = 0 ORDER BY w.ts DESC LIMIT k.n) f"};
+static const struct db_stmt NEXT_GAPS = {
+    "past.next_gaps",
+    "SELECT k.slot, f.ts, f.value, f.flag FROM unnest($2::integer[], $3::timestamptz[], $4::integer[]) k(slot, t, n), "
+    "LATERAL (SELECT w.ts, w.value, coalesce(w.flag, 0::smallint) AS flag FROM (SELECT r.ts, r.value[k.slot % 128 + 1] "
+    "AS value, r.flag[k.slot % 128 + 1] AS flag FROM reading_frame r WHERE r.unit_id = $1 AND r.page = k.slot / 128 "
+    "AND r.ts > k.t ORDER BY r.ts LIMIT 10000) w "
+    "WHERE w.value IS NOT NULL AND coalesce(w.flag, 0) & 1 = 0 ORDER BY w.ts LIMIT k.n) f"};
 static const struct db_stmt COMPUTED = {
     "past.computed", "SELECT total, number::numeric, looked FROM item_total($1, $2, $3, $4, $5, $6)"};
 static const struct db_stmt REPORTED = {
@@ -102,31 +116,32 @@ static RESULT ask(struct upload_store *s, const struct db_stmt *q, struct db_row
 
 static RESULT read_frames(struct upload_store *s, struct past *past)
 {
-    if (past->before_count + past->at_count == 0)
+    if (past->before_count + past->after_count + past->at_count == 0)
         return RESULT_OK;
     db_params_reset(&s->params);
     db_bind_int4(&s->params, past->unit->id);
     bind_keys(s, past->before, past->before_count, past->arena);
     db_bind_int8(&s->params, past->depth);
-    bind_keys(s, past->at, past->at_count, past->arena);
+    bind_keys(s, past->after, past->after_count, past->arena);
+    if (past->at_count > 0)
+        bind_keys(s, past->at, past->at_count, past->arena);
     struct db_rows *rows = NULL;
-    TRY(ask(s, &FRAMES, &rows));
+    TRY(ask(s, past->at_count > 0 ? &FRAMES_AT : &FRAMES, &rows));
     for (size_t i = 0; i < db_rows_count(rows); i++)
         take_frame(rows, i, past);
     db_rows_free(&rows);
     return RESULT_OK;
 }
 
-static void bind_gaps(struct upload_store *s, const struct past *past)
+static void bind_gaps(struct upload_store *s, const struct past *past, const struct past_gap *gaps, size_t n)
 {
-    size_t n = past->gap_count;
     int32_t *slot = arena_array(past->arena, n + 1, sizeof *slot);
     int64_t *ts = arena_array(past->arena, n + 1, sizeof *ts);
     int32_t *count = arena_array(past->arena, n + 1, sizeof *count);
     for (size_t i = 0; i < n; i++) {
-        slot[i] = past->gaps[i].slot;
-        ts[i] = past->gaps[i].ts;
-        count[i] = past->gaps[i].count;
+        slot[i] = gaps[i].slot;
+        ts[i] = gaps[i].ts;
+        count[i] = gaps[i].count;
     }
     db_params_reset(&s->params);
     db_bind_int4(&s->params, past->unit->id);
@@ -135,16 +150,18 @@ static void bind_gaps(struct upload_store *s, const struct past *past)
     db_bind_int4_array(&s->params, count, NULL, n);
 }
 
-static RESULT read_gaps(struct upload_store *s, struct past *past)
+static RESULT read_gaps(struct upload_store *s, const struct db_stmt *stmt, struct past *past,
+                        const struct past_gap *gaps, size_t count)
 {
-    if (past->gap_count == 0)
+    if (count == 0)
         return RESULT_OK;
-    bind_gaps(s, past);
+    bind_gaps(s, past, gaps, count);
     struct db_rows *rows = NULL;
-    TRY(ask(s, &GAPS, &rows));
+    TRY(ask(s, stmt, &rows));
     for (size_t i = 0; i < db_rows_count(rows); i++)
         *ARENA_PUSH(past->arena, past->points, past->point_count, past->point_cap) =
-            (struct past_point){(int32_t)db_get_int(rows, i, 0), db_get_time(rows, i, 1), db_get_int(rows, i, 2)};
+            (struct past_point){(int32_t)db_get_int(rows, i, 0), db_get_time(rows, i, 1), db_get_int(rows, i, 2),
+                                (int16_t)db_get_int(rows, i, 3)};
     db_rows_free(&rows);
     return RESULT_OK;
 }
@@ -153,7 +170,8 @@ RESULT past_store_answer(struct upload_store *s, struct past *past)
 {
     TRY(read_frames(s, past));
     past_find_gaps(past);
-    return read_gaps(s, past);
+    TRY(read_gaps(s, &GAPS, past, past->gaps, past->gap_count));
+    return read_gaps(s, &NEXT_GAPS, past, past->next_gaps, past->next_gap_count);
 }
 
 static const enum granularity PERIOD[] = {GRAN_MINUTE, GRAN_DAY, GRAN_MONTH, GRAN_YEAR}; /* by statType */

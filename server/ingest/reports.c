@@ -80,7 +80,7 @@ static void touch_frame(struct touch *t, const struct frame *f)
     for (size_t i = 0; i < f->write_count; i++) {
         const struct slot_write *w = &f->writes[i];
         int32_t slot = f->page * PAGE_SLOTS + w->index;
-        if (!f->changed[w->index] || slot >= t->unit->slot_count || !any_sibling(&t->by_slot[slot]))
+        if (w->verdict || !f->changed[w->index] || slot >= t->unit->slot_count || !any_sibling(&t->by_slot[slot]))
             continue;
         const struct reading *by = &t->r->readings[w->order];
         note_periods(t, slot, f->ts, by);
@@ -156,11 +156,23 @@ static RESULT find_reports(struct touch *t)
     return RESULT_OK;
 }
 
+/* Whose frame it is, by one of its readings; NULL: it only holds verdicts. */
+static const struct unit *unit_of(const struct reports *r, const struct frame *f)
+{
+    for (size_t i = 0; i < f->write_count; i++)
+        if (!f->writes[i].verdict)
+            return r->units[r->readings[f->writes[i].order].block];
+    return NULL;
+}
+
 RESULT reports_open(struct reports *r, bool *any)
 {
     const struct frame_plan *plan = r->plan;
     for (size_t i = 0, end; i < plan->real_time; i = end) {
-        struct touch t = {.r = r, .unit = r->units[r->readings[plan->frames[i].writes[0].order].block]};
+        struct touch t = {.r = r, .unit = unit_of(r, &plan->frames[i])};
+        end = i + 1;
+        if (!t.unit)
+            continue;
         find_siblings(&t);
         for (end = i; end < plan->real_time && plan->frames[end].unit_id == t.unit->id; end++)
             if (t.by_slot)

@@ -463,7 +463,7 @@ static RESULT add_marks(struct upload_store *s, const struct frame_plan *plan, i
     size_t n = 0;
     for (size_t i = 0; i < plan->real_time; i++) {
         const struct frame *f = &plan->frames[i];
-        if (f->counts.stored + f->counts.corrected == 0)
+        if (!frame_changes(f))
             continue;
         int64_t h = period_start(GRAN_HOUR, f->ts);
         if (n > 0 && unit[n - 1] == f->unit_id && hour[n - 1] == h)
@@ -582,7 +582,7 @@ static void composite_correction(struct composite *c, int32_t ordinal, const str
 static RESULT add_corrections(struct upload_store *s, const struct stored_upload *u, const struct frame_plan *plan,
                               bool *added)
 {
-    *added = u->counts.corrected > 0;
+    *added = u->counts.corrected + u->counts.judged > 0;
     if (!*added)
         return RESULT_OK;
     TRY(composite_begin(&s->composite, s->db, "correction_in"));
@@ -602,7 +602,7 @@ static RESULT add_merged(struct upload_store *s, const struct frame_plan *plan, 
 {
     bool *wanted = arena_array(plan->arena, plan->count + 1, sizeof *wanted);
     for (size_t i = 0; i < plan->count; i++)
-        wanted[i] = exists[i] && plan->frames[i].counts.stored + plan->frames[i].counts.corrected > 0;
+        wanted[i] = exists[i] && frame_changes(&plan->frames[i]);
     if (any_true(wanted, 0, plan->real_time)) {
         TRY(add_frames(s, &MERGED_FRAMES, plan, 0, plan->real_time, wanted, false));
         ++*statements;

@@ -21,6 +21,7 @@ struct reading {
     int64_t ts;    /* start of the interval; exact period start for day, month, year */
     int64_t value; /* scaled */
     int16_t flag;
+    bool placed; /* its flags of FLAG_SERIES_MASK are known for sure (business_past.h) */
 };
 
 struct business_context {

@@ -26,8 +26,8 @@ bool past_needed(const struct reading *readings, size_t count)
     return false;
 }
 
-static struct finding *flag_reading(struct reading *r, int16_t flag, int code, const char *zh, const char *en,
-                                    struct findings *findings)
+static void flag_reading(struct reading *r, int16_t flag, int code, const char *zh, const char *en,
+                         struct findings *findings)
 {
     r->flag |= flag;
     const struct record *k = r->record;
@@ -36,7 +36,6 @@ static struct finding *flag_reading(struct reading *r, int16_t flag, int code, c
     f->data_code = arena_strdup(findings->arena, r->item->data_code);
     f->stat_type = k->stat_type;
     f->stat_date = arena_strndup(findings->arena, k->stat_date, k->stat_date_len);
-    return f;
 }
 
 /* ---- ours and the stored ones, each sorted once: an upload may hold 200,000 records ---- */
@@ -109,28 +108,30 @@ static int32_t wanted_before(const struct item *item)
     return item->stuck_count > 1 ? item->stuck_count : 1;
 }
 
+/* The verdict on a reading rests on so many before it, so it follows to as many after a changed one. */
+static int32_t wanted_after(const struct item *item)
+{
+    return item->stuck_count > 2 ? item->stuck_count - 1 : 1;
+}
+
 static int64_t period_us(const struct item *item)
 {
     return item->period * USEC_PER_SEC;
 }
 
-/* The next stretch of readings, from *from on, between whose neighbours nothing can be stored; false: no more.
- * Stretches without a valid reading are passed over, because nothing in them is judged. */
-static bool next_stretch(const struct past *p, size_t *from, size_t end, int64_t *start)
+/* The next stretch of readings, from *from on, between whose neighbours nothing can be stored; false: no more. One of
+ * invalid readings counts, too: the next stored reading may have lost its predecessor. */
+static bool next_stretch(const struct past *p, size_t *from, size_t end, int64_t *start, int64_t *stop)
 {
-    while (*from < end) {
-        size_t first = *from, next = first;
-        bool valid = false;
-        do {
-            valid |= (p->ours[next]->flag & FLAG_INVALID) == 0;
-            next++;
-        } while (next < end && p->ours[next]->ts - p->ours[next - 1]->ts <= period_us(p->ours[next]->item));
-        *from = next;
-        *start = p->ours[first]->ts;
-        if (valid)
-            return true;
-    }
-    return false;
+    if (*from == end)
+        return false;
+    size_t next = *from + 1;
+    while (next < end && p->ours[next]->ts - p->ours[next - 1]->ts <= period_us(p->ours[next]->item))
+        next++;
+    *start = p->ours[*from]->ts;
+    *stop = p->ours[next - 1]->ts;
+    *from = next;
+    return true;
 }
 
 static size_t sort_keys(struct past_key *keys, size_t n)
@@ -151,26 +152,30 @@ static size_t bounded(struct past *p, size_t n, size_t most)
     return n < most ? n : most;
 }
 
-/* The frames before each stretch. A slot may be missing in the last few of them. */
-static void ask_before(struct past *p)
+/* The frames before and after each stretch. A slot may be missing in the nearest few of them. */
+static void ask_around(struct past *p)
 {
     enum { LEAST_DEPTH = 8 };
-    size_t cap = 0;
+    size_t cap = 0, after_cap = 0;
     p->depth = LEAST_DEPTH;
     for (size_t i = 0, end; i < p->our_count; i = end) {
         const struct item *item = p->ours[i]->item;
         end = run_of_item(p, i);
-        int64_t start;
+        int64_t start, stop;
         if (!needs_series(item))
             continue;
         p->depth = wanted_before(item) > p->depth ? wanted_before(item) : p->depth;
-        for (size_t from = i; next_stretch(p, &from, end, &start);)
-            *ARENA_PUSH(p->arena, p->before, p->before_count, cap) =
-                (struct past_key){(int16_t)SLOT_PAGE(item->slot), start};
+        for (size_t from = i; next_stretch(p, &from, end, &start, &stop);) {
+            int16_t page = (int16_t)SLOT_PAGE(item->slot);
+            *ARENA_PUSH(p->arena, p->before, p->before_count, cap) = (struct past_key){page, start};
+            *ARENA_PUSH(p->arena, p->after, p->after_count, after_cap) = (struct past_key){page, stop};
+        }
     }
     p->depth = p->depth < PAST_DEPTH ? p->depth : PAST_DEPTH;
     p->before_count = sort_keys(p->before, p->before_count);
     p->before_count = bounded(p, p->before_count, PAST_FRAMES / (size_t)p->depth);
+    p->after_count = sort_keys(p->after, p->after_count);
+    p->after_count = bounded(p, p->after_count, PAST_FRAMES / (size_t)p->depth);
 }
 
 static size_t pages_of_parts(const struct unit *unit, int16_t *pages, size_t max)
@@ -209,7 +214,7 @@ void past_open(struct past *p, const struct unit *unit, struct reading **reading
     if (p->our_count == 0)
         return;
     qsort(p->ours, p->our_count, sizeof *p->ours, compare_ours);
-    ask_before(p);
+    ask_around(p);
     ask_at(p);
 }
 
@@ -238,22 +243,41 @@ static bool frames_suffice(const struct past *p, const struct item *item, int64_
     return found >= wanted_before(item);
 }
 
+/* And those after it. */
+static bool next_frames_suffice(const struct past *p, const struct item *item, int64_t ts)
+{
+    int16_t page = (int16_t)SLOT_PAGE(item->slot);
+    size_t i = frame_position(p, page, ts + 1);
+    int32_t found = 0;
+    for (int looked = 0; looked < p->depth; looked++, i++) {
+        if (i == p->sorted_count || p->sorted[i]->page != page)
+            return true;
+        found += frame_has_valid(p->sorted[i], SLOT_INDEX(item->slot));
+    }
+    return found >= wanted_after(item);
+}
+
 void past_find_gaps(struct past *p)
 {
-    size_t cap = 0;
+    size_t cap = 0, next_cap = 0;
     sort_frames(p);
     for (size_t i = 0, end; i < p->our_count; i = end) {
         const struct item *item = p->ours[i]->item;
         end = run_of_item(p, i);
-        int64_t start;
+        int64_t start, stop;
         if (!needs_series(item))
             continue;
-        for (size_t from = i; next_stretch(p, &from, end, &start);)
+        for (size_t from = i; next_stretch(p, &from, end, &start, &stop);) {
             if (!frames_suffice(p, item, start))
                 *ARENA_PUSH(p->arena, p->gaps, p->gap_count, cap) =
                     (struct past_gap){item->slot, start, wanted_before(item)};
+            if (!next_frames_suffice(p, item, stop))
+                *ARENA_PUSH(p->arena, p->next_gaps, p->next_gap_count, next_cap) =
+                    (struct past_gap){item->slot, stop, wanted_after(item)};
+        }
     }
     p->gap_count = bounded(p, p->gap_count, PAST_GAPS);
+    p->next_gap_count = bounded(p, p->next_gap_count, PAST_GAPS);
 }
 
 /* ---- one item's readings in order of time: stored ones, and ours in their place ---- */
@@ -263,6 +287,8 @@ struct point {
     uint32_t order;          /* ours come after the stored one of the same instant, in line order */
     struct reading *reading; /* NULL: stored */
     bool valid;
+    int16_t flag; /* of a stored one: as it is … */
+    int16_t now;  /* … and of FLAG_SERIES_MASK, as it is judged */
 };
 
 static int compare_points(const void *a, const void *b)
@@ -281,8 +307,10 @@ static size_t gather_stored(const struct past *p, const struct item *item, struc
     int index = SLOT_INDEX(item->slot);
     for (size_t i = frame_position(p, page, INT64_MIN); i < p->sorted_count && p->sorted[i]->page == page; i++)
         if (frame_has(p->sorted[i], index))
-            out[n++] = (struct point){p->sorted[i]->ts, p->sorted[i]->value[index], 0, NULL,
-                                      frame_has_valid(p->sorted[i], index)};
+            out[n++] = (struct point){.ts = p->sorted[i]->ts,
+                                      .value = p->sorted[i]->value[index],
+                                      .valid = frame_has_valid(p->sorted[i], index),
+                                      .flag = p->sorted[i]->flag ? p->sorted[i]->flag[index] : 0};
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
         if (p->points[mid].slot < item->slot)
@@ -291,7 +319,8 @@ static size_t gather_stored(const struct past *p, const struct item *item, struc
             hi = mid;
     }
     for (; lo < p->point_count && p->points[lo].slot == item->slot; lo++)
-        out[n++] = (struct point){p->points[lo].ts, p->points[lo].value, 0, NULL, true};
+        out[n++] = (struct point){
+            .ts = p->points[lo].ts, .value = p->points[lo].value, .valid = true, .flag = p->points[lo].flag};
     return n;
 }
 
@@ -300,8 +329,11 @@ static size_t gather(const struct past *p, struct reading **ours, size_t count, 
 {
     size_t n = gather_stored(p, ours[0]->item, out);
     for (size_t i = 0; i < count; i++)
-        out[n++] =
-            (struct point){ours[i]->ts, ours[i]->value, (uint32_t)i + 1, ours[i], (ours[i]->flag & FLAG_INVALID) == 0};
+        out[n++] = (struct point){.ts = ours[i]->ts,
+                                  .value = ours[i]->value,
+                                  .order = (uint32_t)i + 1,
+                                  .reading = ours[i],
+                                  .valid = (ours[i]->flag & FLAG_INVALID) == 0};
     qsort(out, n, sizeof *out, compare_points);
     return n;
 }
@@ -318,70 +350,125 @@ static size_t last_words(struct point *p, size_t n)
     return kept;
 }
 
-static void check_jump(const struct item *item, const struct point *before, const struct point *p,
-                       struct findings *findings)
+struct series { /* one item on its way through time */
+    const struct item *item;
+    struct findings *findings;
+    const struct point *before;    /* the valid reading before, NULL: none, or none that is known for sure */
+    const struct reading *changed; /* the last of ours: what a stored reading is judged again for */
+    int equal;                     /* so many equal readings in a row */
+};
+
+/* Of a stored reading a flag that it has already is no news; its finding bears the line of the reading that changed its
+ * place. */
+static void doubt(const struct series *s, struct point *p, int16_t flag, int code, const char *zh, const char *en)
 {
-    dec128 step = (dec128)p->value - before->value;
-    if (item->jump_limit == DECIMAL_UNSET || (step < 0 ? -step : step) <= item->jump_limit)
+    char date[CALTIME_TEXT];
+    p->now |= flag;
+    if (p->reading) {
+        flag_reading(p->reading, flag, code, zh, en, s->findings);
+        return;
+    }
+    if (p->flag & flag)
+        return;
+    struct arena *a = s->findings->arena;
+    struct finding *f = finding_add(s->findings, code, arena_printf(a, "此前入库的读数：%s", zh),
+                                    arena_printf(a, "a reading stored before: %s", en));
+    f->line = s->changed->record->line;
+    f->data_code = arena_strdup(a, s->item->data_code);
+    f->stat_type = s->item->stat_type;
+    f->stat_date = arena_strdup(a, caltime_format(p->ts, date));
+}
+
+static void check_jump(const struct series *s, struct point *p)
+{
+    dec128 step = (dec128)p->value - s->before->value;
+    if (s->item->jump_limit == DECIMAL_UNSET || (step < 0 ? -step : step) <= s->item->jump_limit)
         return;
     char was[DECIMAL_TEXT], is[DECIMAL_TEXT];
-    decimal_format(before->value, was);
+    decimal_format(s->before->value, was);
     decimal_format(p->value, is);
-    char *zh = arena_printf(findings->arena, "由 %s 突变为 %s", was, is);
-    char *en = arena_printf(findings->arena, "from %s to %s", was, is);
-    flag_reading(p->reading, FLAG_JUMP, 3204, zh, en, findings);
+    char *zh = arena_printf(s->findings->arena, "由 %s 突变为 %s", was, is);
+    char *en = arena_printf(s->findings->arena, "from %s to %s", was, is);
+    doubt(s, p, FLAG_JUMP, 3204, zh, en);
 }
 
-static void check_stuck(const struct item *item, int equal, const struct point *p, struct findings *findings)
+static void check_stuck(const struct series *s, struct point *p)
 {
-    if (item->stuck_count <= 0 || equal < item->stuck_count)
+    if (s->item->stuck_count <= 0 || s->equal < s->item->stuck_count)
         return;
-    char *zh = arena_printf(findings->arena, "连续 %d 次读数相同", equal);
-    char *en = arena_printf(findings->arena, "%d equal readings in a row", equal);
-    flag_reading(p->reading, FLAG_STUCK, 3205, zh, en, findings);
+    char *zh = arena_printf(s->findings->arena, "连续 %d 次读数相同", s->equal);
+    char *en = arena_printf(s->findings->arena, "%d equal readings in a row", s->equal);
+    doubt(s, p, FLAG_STUCK, 3205, zh, en);
 }
 
-static void check_backwards(const struct item *item, const struct point *before, const struct point *p,
-                            struct findings *findings)
+static void check_backwards(const struct series *s, struct point *p)
 {
-    if (item->aggregation != AGG_COUNTER || p->value >= before->value)
+    const struct item *item = s->item;
+    if (item->aggregation != AGG_COUNTER || p->value >= s->before->value)
         return;
-    dec128 over = (dec128)p->value - before->value + item->counter_max;
+    dec128 over = (dec128)p->value - s->before->value + item->counter_max;
     bool rollover = item->counter_max != DECIMAL_UNSET && over >= 0 && over * 2 <= item->counter_max;
     if (rollover)
         return;
     char was[DECIMAL_TEXT], is[DECIMAL_TEXT];
-    decimal_format(before->value, was);
+    decimal_format(s->before->value, was);
     decimal_format(p->value, is);
-    char *zh = arena_printf(findings->arena, "表底由 %s 退到 %s，按换表或清零处理，该段差值不计", was, is);
-    char *en = arena_printf(findings->arena, "register fell from %s to %s; taken as a reset, the difference is dropped",
+    char *zh = arena_printf(s->findings->arena, "表底由 %s 退到 %s，按换表或清零处理，该段差值不计", was, is);
+    char *en = arena_printf(s->findings->arena,
+                            "register fell from %s to %s; taken as a reset, the difference is "
+                            "dropped",
                             was, is);
-    flag_reading(p->reading, FLAG_BACKWARDS, 3207, zh, en, findings);
+    doubt(s, p, FLAG_BACKWARDS, 3207, zh, en);
 }
 
-/* incomplete: not all that lies between readings more than a period apart is known. */
-static void check_series(const struct item *item, bool incomplete, const struct point *p, size_t n,
+static void judge_point(const struct series *s, struct point *p)
+{
+    if (s->before) {
+        check_jump(s, p);
+        check_backwards(s, p);
+    }
+    check_stuck(s, p);
+}
+
+static void note_change(struct past *past, const struct item *item, const struct point *p)
+{
+    if ((p->flag & FLAG_SERIES_MASK) != p->now)
+        *ARENA_PUSH(past->arena, past->changes, past->change_count, past->change_cap) =
+            (struct past_change){item->slot, p->ts, p->value, p->now};
+}
+
+/* Not all that lies between readings more than a period apart is known where more was wanted than may be asked: then
+ * what follows such a gap is not judged, and stored readings not again. */
+static void check_series(struct past *past, const struct item *item, struct point *p, size_t n,
                          struct findings *findings)
 {
-    const struct point *before = NULL;
-    int equal = 0;
+    struct series s = {.item = item, .findings = findings};
+    int32_t follow = 0; /* so many stored readings have one of ours among those their verdict rests on */
     for (size_t i = 0; i < n; i++) {
+        if (p[i].reading) {
+            s.changed = p[i].reading;
+            follow = wanted_after(item);
+        }
         if (!p[i].valid)
             continue;
-        if (incomplete && before && p[i].ts - before->ts > period_us(item))
-            before = NULL;
-        equal = before && before->value == p[i].value ? equal + 1 : 1;
-        if (p[i].reading && before) {
-            check_jump(item, before, &p[i], findings);
-            check_backwards(item, before, &p[i], findings);
+        if (past->incomplete && s.before && p[i].ts - s.before->ts > period_us(item))
+            s.before = NULL;
+        s.equal = s.before && s.before->value == p[i].value ? s.equal + 1 : 1;
+        if (p[i].reading) {
+            judge_point(&s, &p[i]);
+            p[i].reading->placed = !past->incomplete;
+        } else if (follow > 0) {
+            follow--;
+            if (!past->incomplete) {
+                judge_point(&s, &p[i]);
+                note_change(past, item, &p[i]);
+            }
         }
-        if (p[i].reading)
-            check_stuck(item, equal, &p[i], findings);
-        before = &p[i];
+        s.before = &p[i];
     }
 }
 
-static void check_all_series(const struct past *p, struct findings *findings)
+static void check_all_series(struct past *p, struct findings *findings)
 {
     struct point *points = arena_array(p->arena, p->our_count + p->sorted_count + p->point_count + 1, sizeof *points);
     for (size_t i = 0, end; i < p->our_count; i = end) {
@@ -390,7 +477,7 @@ static void check_all_series(const struct past *p, struct findings *findings)
         if (!needs_series(item))
             continue;
         size_t n = last_words(points, gather(p, &p->ours[i], end - i, points));
-        check_series(item, p->incomplete, points, n, findings);
+        check_series(p, item, points, n, findings);
     }
 }
 

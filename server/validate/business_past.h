@@ -2,9 +2,9 @@
  *
  * 3204 jump and 3205 stuck (only where thresholds are set), 3207 register backwards, 3401 process sum over plant, 3402
  * reported against computed. They never refuse: the reading is flagged suspect and counts (contract 6.4), 3402 only
- * warns. Judged are the readings of the upload, against what lies before them; stored readings after them are not
- * judged again. Pure: the past is given; ingest reads it under the enterprise's lock. Thread: any thread. Findings live
- * in their arena. */
+ * warns. Judged are the readings of the upload, against what lies before them, and the stored readings that follow them
+ * again: the flags of a series are those that its readings would have if they had come in order. Pure: the past is
+ * given; ingest reads it under the enterprise's lock. Thread: any thread. Findings live in their arena. */
 #ifndef NHJC_VALIDATE_BUSINESS_PAST_H
 #define NHJC_VALIDATE_BUSINESS_PAST_H
 
@@ -18,14 +18,20 @@ struct past_key { /* a page of frames and an instant */
     int16_t page;
     int64_t ts;
 };
-struct past_gap { /* an item whose last readings the first answer did not hold */
+struct past_gap { /* an item whose last or next readings the first answer did not hold */
     int32_t slot;
     int64_t ts;
-    int32_t count; /* so many valid readings before ts are wanted */
+    int32_t count; /* so many valid readings before ts, or after it, are wanted */
 };
 struct past_point { /* a valid stored reading */
     int32_t slot;
     int64_t ts, value;
+    int16_t flag;
+};
+struct past_change { /* a stored reading whose place in its series is another one now */
+    int32_t slot;
+    int64_t ts, value;
+    int16_t flag; /* of FLAG_SERIES_MASK: what it is from now on */
 };
 
 /* What the rules ask about one enterprise, and the answers. Two questions, because the first is cheap and nearly always
@@ -36,27 +42,30 @@ struct past {
     struct arena *arena;
     struct reading **ours; /* those a rule wants, by (slot, ts, line) */
     size_t our_count;
-    struct past_key *before, *at; /* frames wanted: `depth` before each of before, and those of at */
-    size_t before_count, at_count;
+    struct past_key *before, *after, *at; /* frames wanted: `depth` before, after each of these, and those of at */
+    size_t before_count, after_count, at_count;
     int depth;
-    struct frame_list frames; /* the first answer, any order, repetitions allowed */
-    struct past_gap *gaps;
-    size_t gap_count;
+    struct frame_list frames;          /* the first answer, any order, repetitions allowed */
+    struct past_gap *gaps, *next_gaps; /* before, after */
+    size_t gap_count, next_gap_count;
     struct past_point *points; /* the second answer, any order */
     size_t point_count, point_cap;
     const struct stored_frame **sorted; /* frames by (page, ts) */
     size_t sorted_count;
-    bool incomplete; /* more was wanted than may be asked: readings after an unknown stretch are not judged */
+    bool incomplete; /* more was wanted than may be asked: readings after an unknown stretch are not judged,
+                      * and stored ones not again */
+    struct past_change *changes;
+    size_t change_count, change_cap;
 };
 
 /* At most so many frames and second questions for one enterprise; so many frames before an instant. */
 enum { PAST_FRAMES = 20000, PAST_GAPS = 200, PAST_DEPTH = 64 };
 
-/* readings: of one enterprise, from any of its blocks; they outlive the past. Fills before, at and depth. */
+/* readings: of one enterprise, from any of its blocks; they outlive the past. Fills before, after, at and depth. */
 void past_open(struct past *p, const struct unit *unit, struct reading **readings, size_t count, struct arena *arena);
-/* After the first answer: fills gaps. */
+/* After the first answer: fills gaps and next_gaps. */
 void past_find_gaps(struct past *p);
-/* After the second: judges, and sets the flags in the readings. */
+/* After the second: judges, sets the flags in the readings, and fills changes. */
 void past_check(struct past *p, struct findings *findings);
 
 /* ---- 3402 ---- */

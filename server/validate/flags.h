@@ -9,8 +9,9 @@ enum {
     FLAG_BACKWARDS = 8, /* 3207 */
     FLAG_PARTS = 16,    /* 3401 */
     FLAG_SUSPECT_MASK = 30,
-    FLAG_LATE = 32,       /* came after its interval's end + the enterprise's upload period + a grace: 补传 */
-    FLAG_INPUT_SHIFT = 8, /* bits 8..10: inputType when it differs from the item's, else 0 */
+    FLAG_SERIES_MASK = 14, /* of them: what a reading's place in its series decides */
+    FLAG_LATE = 32,        /* came after its interval's end + the enterprise's upload period + a grace: 补传 */
+    FLAG_INPUT_SHIFT = 8,  /* bits 8..10: inputType when it differs from the item's, else 0 */
     FLAG_INPUT_MASK = 0x700
 };
 

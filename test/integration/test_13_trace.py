@@ -4,7 +4,7 @@ import re
 
 import nhjc
 from stack import StackCase, main, wait
-from testdata import BASIC, POWER, readings
+from testdata import BASIC, COUNTER, POWER, REGISTER, readings
 
 
 class Trace(StackCase):
@@ -34,6 +34,16 @@ class Trace(StackCase):
         self.assertRegex(told, r'day\s+2018-04-01 00:00:00  值 value 3.5  个数 count 2/96')
         self.assertRegex(told, r'answer 0 upload \d+')
         self.assertEqual(len(re.findall(r'(?m)^  [\d-]+ [\d:]+  上传 upload \d', told)), 3)  # two carriers and one correction; the third upload is not among them
+
+    def test_a_reading_judged_again_says_so(self):
+        device = self.stack.device(84, [COUNTER])
+        for at, value in (('00:00', '100'), ('00:30', '150'), ('00:15', '400')):
+            device.upload(readings(REGISTER, '2018-04-03 ' + at, [value]))
+        told = self.province.ctl('trace', device.enterprise, REGISTER, '2018-04-03 00:30:00').stdout
+        self.assertIn('corrections: 1', told)
+        self.assertRegex(told, 'upload [0-9]+  因前面的读数变化重新判定 judged again, for readings before it changed:  .*3207')
+        device.upload(readings(REGISTER, '2018-04-03 00:15', ['120']))
+        self.assertIn('不再可疑 doubted no more', self.province.ctl('trace', device.enterprise, REGISTER, '2018-04-03 00:30:00').stdout)
 
     def test_every_station_is_in_one_json_document(self):
         first = self.device.upload(readings(POWER, '2018-05-01 00:00', ['1', '2']))

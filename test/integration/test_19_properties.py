@@ -1,4 +1,4 @@
-"""Random sequences of uploads against a simple model: readings, counts of every answer, corrections, quality figures.
+"""Random sequences of uploads against a simple model: readings, counts of every answer, corrections, quality figures, suspects.
 
 NHJC_STEPS: uploads of the sequence (default 120); NHJC_SEED repeats a run; both are printed.
 """
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import nhjc
-from stack import StackCase, main
+from stack import StackCase, main, wait
 import oracle
 
 STEPS = int(os.environ.get('NHJC_STEPS', '120'))
@@ -199,6 +199,105 @@ class Properties(StackCase):
         self.assertEqual(counts['Stored'], len(keys), 'seed %d' % SEED)
         self.assertEqual(counts['Corrected'], self.province.number("SELECT count(*) FROM correction c JOIN unit u ON u.id = c.unit_id "
                                                                    "WHERE u.code = '%s'" % device.enterprise), 'seed %d' % SEED)
+
+
+JUMP, STUCK, BACKWARDS = 2, 4, 8
+PROBE = '0000000010090080'
+SERIES = {'0000000010010080': ('counter', 900), '0000000010020080': ('mean', 900), '0000000010030080': ('mean', 300)}
+
+
+class Places(StackCase):
+    """3204, 3205 and 3207: whatever the order of arrival, the flags are those of readings that came in order."""
+    MODULUS, LIMIT, RUN, HOURS = 1000, 300, 3, 60
+
+    def items(self):
+        return [nhjc.collect_item(code, kind, 'x', period=period, **({'counterMax': self.MODULUS} if kind == 'counter' else {}))
+                for code, (kind, period) in SERIES.items()] + [nhjc.collect_item(PROBE, 'mean', 'x', period=900)]
+
+    def device(self):
+        device, tries = self.stack.device(303, self.items()), iter(range(96))
+        self.province.ctl('enterprise', 'thresholds', device.enterprise, '--jump', str(self.LIMIT), '--stuck', str(self.RUN))
+
+        def known():
+            at = datetime(2021, 1, 1) + timedelta(hours=next(tries))
+            return device.upload([nhjc.reading(PROBE, at, '1'), nhjc.reading(PROBE, at + timedelta(minutes=15), '999')]).number('recordsSuspect')
+        wait(known, 20, what='the thresholds')
+        return device
+
+    def records(self, dice, sent):
+        found = []
+        for _ in range(dice.choice((1, 1, 2, 5, 40))):
+            code = dice.choice(list(SERIES))
+            ts = BEGIN + timedelta(seconds=SERIES[code][1] * dice.randrange(self.HOURS * 3600 // SERIES[code][1]))
+            if sent and dice.random() < 0.3:
+                old = dice.choice(sent)
+                found.append(old if dice.random() < 0.6 else (old[0], old[1], self.value(dice), dice.random() > 0.3))
+                continue
+            found.append((code, ts, self.value(dice), dice.random() > 0.1))
+        if dice.random() < 0.2:  # a stretch of one item, made up
+            code = dice.choice(list(SERIES))
+            begin = dice.randrange(self.HOURS * 3600 // SERIES[code][1] - 12)
+            found += [(code, BEGIN + timedelta(seconds=SERIES[code][1] * (begin + i)), self.value(dice), True) for i in range(12)]
+        return found
+
+    def value(self, dice):
+        return dice.choice(('10', '10', '10', '20', '150', '420', '990', '%d' % dice.randrange(1000)))
+
+    def expected(self, code, values):
+        """The flags of an item's readings in order of time."""
+        flags, before, run = [], None, 0
+        for ts in sorted(ts for c, ts in values if c == code):
+            value, valid = values[code, ts]
+            flag = 0
+            if valid:
+                run = run + 1 if before == value else 1
+                if before is not None and abs(value - before) > self.LIMIT:
+                    flag |= JUMP
+                if before is not None and SERIES[code][0] == 'counter' and value < before and not 0 <= value - before + self.MODULUS <= self.MODULUS / 2:
+                    flag |= BACKWARDS
+                flag |= STUCK if run >= self.RUN else 0
+                before = value
+            flags.append((ts.strftime('%Y-%m-%d %H:%M'), flag))
+        return flags
+
+    def test_flags_are_those_of_readings_that_come_in_order(self):
+        print('steps %d seed %d' % (STEPS, SEED), file=sys.stderr, flush=True)
+        device, dice, values, sent, corrected = self.device(), random.Random(SEED), {}, [], 0
+        for step in range(STEPS):
+            records = self.records(dice, sent)
+            answer = self.code(device.upload([element(('good', *r)) for r in records]), 0)
+            for code, ts, value, valid in records:
+                values[code, ts] = (int(value), valid)
+            sent += records
+            corrected += answer.number('recordsCorrected')
+            self.assertEqual(answer.number('recordsReceived'), sum(answer.number('records' + n) for n in ('Stored', 'Unchanged', 'Corrected')))
+            if step % 10 == 0:
+                self.agree(device, values, 'step %d seed %d' % (step, SEED))
+        self.agree(device, values, 'seed %d' % SEED)
+        self.logged(device, corrected)
+        self.province.rolled_up(120)
+        self.province.verified('--enterprise', device.enterprise)
+
+    def agree(self, device, values, what):
+        for code in SERIES:
+            rows = self.province.sql(
+                "SELECT to_char(f.ts AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD HH24:MI'), coalesce(f.flag[i.slot + 1], 0) & 14 FROM unit u "
+                "JOIN collect_item i ON i.unit_id = u.id JOIN reading_frame f ON f.unit_id = u.id AND f.page = 0 WHERE u.code = '%s' "
+                "AND i.data_code = '%s' AND f.value[i.slot + 1] IS NOT NULL ORDER BY f.ts" % (device.enterprise, code))
+            self.assertEqual([(ts, int(flag)) for ts, flag in rows], self.expected(code, values), '%s %s' % (code, what))
+
+    def logged(self, device, corrected):
+        """Each change of value, validity or verdict is in the log, and the log leads to what is stored."""
+        log = ("FROM correction c JOIN unit u ON u.id = c.unit_id JOIN collect_item i ON i.unit_id = c.unit_id AND i.slot = c.slot "
+               "WHERE u.code = '%s' AND i.data_code <> '%s' " % (device.enterprise, PROBE))
+        changes = "(c.old_value <> c.new_value OR (c.old_flag # c.new_flag) & 1 = 1)"
+        self.assertEqual(self.province.number('SELECT count(*) %s AND %s' % (log, changes)), corrected)
+        self.assertEqual(self.province.number('SELECT count(*) %s AND NOT %s AND (c.old_flag # c.new_flag) & 14 = 0' % (log, changes)), 0)
+        self.assertGreater(self.province.number('SELECT count(*) %s AND NOT %s' % (log, changes)), 0)
+        self.assertEqual(self.province.number(
+            'SELECT count(*) FROM (SELECT DISTINCT ON (c.slot, c.ts) c.slot, c.ts, c.unit_id, c.new_flag, c.new_value %s '
+            'ORDER BY c.slot, c.ts, c.received_at DESC, c.ordinal DESC) c JOIN reading_frame f ON f.unit_id = c.unit_id AND f.page = 0 AND f.ts = c.ts '
+            'WHERE f.value[c.slot + 1] <> c.new_value OR (coalesce(f.flag[c.slot + 1], 0) # c.new_flag) & 15 <> 0' % log), 0)
 
 
 if __name__ == '__main__':

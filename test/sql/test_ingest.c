@@ -752,6 +752,107 @@ START_TEST(a_mean_s_day_is_compared_as_a_mean_and_a_running_day_with_nothing)
 }
 END_TEST
 
+/* ---- stored readings judged again ---- */
+
+/* The series flags of a slot in order of time. */
+static const char *flags_of(const struct bench *b, int slot)
+{
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_int4(&p, slot);
+    struct db_rows *rows =
+        ROWS(b->db, &p,
+             "SELECT string_agg((coalesce(flag[$1 % 128 + 1], 0) & 14)::text, ' ' ORDER BY ts) FROM reading_frame "
+             "WHERE page = $1 / 128 AND value[$1 % 128 + 1] IS NOT NULL");
+    const char *text = arena_strdup(b->arena, db_get_text(rows, 0, 0));
+    db_rows_free(&rows);
+    db_params_free(&p);
+    return text;
+}
+
+START_TEST(a_register_s_stored_neighbour_is_judged_again)
+{
+    struct bench b = open_bench();
+    struct upload_answer a;
+    send(&b, "m1", record(b.arena, 2, "2024-03-01 00:00:00", "100", ""), &a);
+    send(&b, "m2", record(b.arena, 2, "2024-03-01 03:00:00", "110", ""), &a);
+    roll(&b);
+    upload(&b, "m3", document(b.arena, record(b.arena, 2, "2024-03-01 01:00:00", "500", "")), &a);
+    ck_assert(a.stored == 1 && a.suspect == 0 && a.corrected == 0); /* of the readings received none is doubted */
+    ck_assert_int_eq(a.findings.count, 1);
+    ck_assert_int_eq(a.findings.at[0].code, 3207);
+    ck_assert_int_eq(a.findings.at[0].line, 3);
+    ck_assert_str_eq(a.findings.at[0].stat_date, "2024-03-01 03:00:00");
+    ck_assert_ptr_nonnull(strstr(a.findings.at[0].message, "此前入库的读数：表底由 500 退到 110"));
+    ck_assert_str_eq(flags_of(&b, 2), "0 0 8");
+    COUNT_IS(&b, 1,
+             "SELECT count(*) FROM correction WHERE ts = '2024-03-01 03:00' AND old_value = new_value AND "
+             "old_flag & 14 = 0 AND new_flag & 14 = 8 AND (old_flag # new_flag) = 8");
+    COUNT_IS(&b, 1, "SELECT count(DISTINCT hour) FROM rollup_mark WHERE hour = '2024-03-01 03:00'");
+    roll(&b);
+    COUNT_IS(&b, 1, "SELECT suspect[3] FROM rollup_day");
+    COUNT_IS(&b, 1, "SELECT count(*) FROM restatement WHERE granularity = 1");
+    COUNT_IS(&b, 0, "SELECT count(*) FROM restatement WHERE reason = 'correction'");
+    check_clean(&b);
+    upload(&b, "m4", document(b.arena, record(b.arena, 2, "2024-03-01 02:00:00", "105", "")), &a); /* takes it over */
+    ck_assert(a.suspect == 1 && has_finding(&a, 3207, 3) && a.findings.count == 1);
+    ck_assert_str_eq(flags_of(&b, 2), "0 0 8 0");
+    /* an invalid one is no neighbour, and what it hid is judged again */
+    upload(&b, "m5", document(b.arena, record(b.arena, 2, "2024-03-01 01:00:00", "500", "valid=\"false\"")), &a);
+    ck_assert(a.corrected == 1 && a.suspect == 0 && a.findings.count == 0);
+    ck_assert_str_eq(flags_of(&b, 2), "0 0 0 0");
+    roll(&b);
+    COUNT_IS(&b, 0, "SELECT coalesce(suspect[3], 0) FROM rollup_day");
+    check_clean(&b);
+    COUNT_IS(&b, 5, "SELECT count(*) FROM outbox"); /* a verdict alone is nothing to forward */
+    /* repeated together with a late one: unchanged, and yet in another place */
+    const char *late = record(b.arena, 2, "2024-03-01 02:30:00", "900", "");
+    const char *again = record(b.arena, 2, "2024-03-01 03:00:00", "110", "");
+    upload(&b, "m6", document(b.arena, arena_printf(b.arena, "%s%s", late, again)), &a);
+    ck_assert(a.stored == 1 && a.unchanged == 1 && a.corrected == 0 && a.suspect == 1);
+    ck_assert_str_eq(flags_of(&b, 2), "0 0 0 0 8");
+    close_bench(&b);
+}
+END_TEST
+
+START_TEST(jumps_and_stuck_values_around_a_late_reading_are_judged_again)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "UPDATE collect_item SET jump_limit = 5000000, stuck_count = 3 WHERE slot = 1"));
+    db_close(&db);
+    struct bench b = open_bench();
+    struct upload_answer a;
+    const char *first = record(b.arena, 1, "2024-03-01 00:00:00", "1", "");
+    const char *third = record(b.arena, 1, "2024-03-01 02:00:00", "10", "");
+    upload(&b, "m1", document(b.arena, arena_printf(b.arena, "%s%s", first, third)), &a);
+    ck_assert_int_eq(a.suspect, 1);
+    ck_assert_str_eq(flags_of(&b, 1), "0 2");
+    send(&b, "m2", record(b.arena, 1, "2024-03-01 01:00:00", "5.5", ""), &a); /* no jump any more */
+    ck_assert_int_eq(a.findings.count, 0);
+    ck_assert_str_eq(flags_of(&b, 1), "0 0 0");
+    COUNT_IS(&b, 1, "SELECT count(*) FROM correction WHERE old_flag & 14 = 2 AND new_flag & 14 = 0");
+    /* 10 10 _ 10 10: two are stuck, and the one between them decides about both */
+    const char *four = "";
+    for (int i = 1; i <= 4; i++)
+        four = i == 2 ? four
+                      : arena_printf(b.arena, "%s%s", four,
+                                     record(b.arena, 1,
+                                            arena_printf(b.arena, "2024-03-01 %02d:%02d:00", 2 + i / 4, 15 * i % 60),
+                                            "10", ""));
+    upload(&b, "m3", document(b.arena, four), &a);
+    ck_assert_int_eq(a.suspect, 2);
+    ck_assert_str_eq(flags_of(&b, 1), "0 0 0 0 4 4");
+    send(&b, "m4", record(b.arena, 1, "2024-03-01 02:30:00", "12", ""), &a);
+    ck_assert_str_eq(flags_of(&b, 1), "0 0 0 0 0 0 0");
+    upload(&b, "m5", document(b.arena, record(b.arena, 1, "2024-03-01 02:30:00", "10", "")), &a);
+    ck_assert(a.suspect == 1 && a.findings.count == 3);
+    ck_assert_str_eq(flags_of(&b, 1), "0 0 0 0 4 4 4");
+    roll(&b);
+    check_clean(&b);
+    close_bench(&b);
+}
+END_TEST
+
 /* ---- a configuration that changes while an upload waits for its turn ---- */
 
 struct waiting {
@@ -914,6 +1015,8 @@ DBTEST_MAIN("ingest", before, an_upload_is_stored_once_and_a_replay_gets_the_fir
             late_readings_are_held_against_months_and_years_as_well,
             a_register_s_correction_is_held_against_the_day_of_the_next_reading,
             a_mean_s_day_is_compared_as_a_mean_and_a_running_day_with_nothing,
+            a_register_s_stored_neighbour_is_judged_again,
+            jumps_and_stuck_values_around_a_late_reading_are_judged_again,
             readings_are_judged_by_the_configuration_in_force_when_they_are_stored,
             a_commit_whose_answer_was_lost_is_found_again_and_is_no_duplicate,
             the_same_uploads_at_once_from_two_connections_are_stored_once,
