@@ -36,20 +36,21 @@ def any_day(dice):
 
 
 class Table:
-    """The platform's coefficients of the energies as they are now: [(first day, tce, tCO2)] without gaps. An import holds from
-    its day until the next change that was there before."""
+    """The platform's coefficients of the energies as they are now: [(first day, tce, tCO2, name)] without gaps. An import holds
+    from its day until the next change that was there before; what is as it was already is no change."""
 
     def __init__(self):
         self.entries = {}
         for energy, (coal, carbon) in oracle.TABLE.items():
             days = sorted({since for since, _ in coal + carbon})
-            self.entries[energy] = [(day, Decimal(oracle.valid_on(coal, day)), Decimal(oracle.valid_on(carbon, day))) for day in days]
+            self.entries[energy] = [(day, Decimal(oracle.valid_on(coal, day)), Decimal(oracle.valid_on(carbon, day)), '') for day in days]
 
     def change(self, energy, day, tce, co2):
         """tce or co2 None: as it was."""
-        _, old_tce, old_co2 = [entry for entry in self.entries[energy] if entry[0] <= day][-1]
-        kept = [entry for entry in self.entries[energy] if entry[0] != day]
-        self.entries[energy] = sorted(kept + [(day, old_tce if tce is None else tce, old_co2 if co2 is None else co2)])
+        _, old_tce, old_co2, name = [entry for entry in self.entries[energy] if entry[0] <= day][-1]
+        new = (old_tce if tce is None else tce, old_co2 if co2 is None else co2, energy)
+        if new != (old_tce, old_co2, name):
+            self.entries[energy] = sorted([entry for entry in self.entries[energy] if entry[0] != day] + [(day,) + new])
 
     def column(self, energy, number):
         return [(entry[0], entry[number]) for entry in self.entries[energy]]
