@@ -124,7 +124,8 @@ static RESULT check_request(struct job *j)
     const struct upload_request *q = j->request;
     if (!message_id_valid(q->message_id))
         return result_error(ERR_SENDER, 2103,
-                            "messageId must be 1..64 characters without control characters or outer blanks");
+                            "messageId须为1至64个字符，首尾无空格，不含控制字符 / messageId must be 1..64 characters "
+                            "without control characters or outer blanks");
     TRY(encoding_from_name(q->content_encoding, &j->envelope.encoding));
     TRY(cipher_from_name(q->encryption, &j->envelope.cipher));
     TRY(digest_from_name(q->digest_method, &j->envelope.digest_method));
@@ -331,7 +332,7 @@ static RESULT answer_replay(struct job *j, bool *found)
     bool same = false;
     TRY(same_content(j, first, &same));
     if (!same)
-        return result_error(ERR_CONFLICT, 2107, "messageId was used with other content");
+        return result_error(ERR_CONFLICT, 2107, "该messageId已用于不同的内容 / messageId was used with other content");
     *j->answer = before;
     return RESULT_OK;
 }
@@ -618,7 +619,7 @@ static const char *refusal_message(struct job *j, struct result r)
         if (f->at[i].code == j->answer->code)
             return f->at[i].message;
     bool ours = r.kind == ERR_INTERNAL || r.kind == ERR_TRANSIENT; /* nothing of our inside goes out */
-    struct finding *added = finding_add(f, j->answer->code, NULL, ours ? NULL : arena_strdup(j->arena, r.text));
+    struct finding *added = finding_add_text(f, j->answer->code, ours ? NULL : arena_strdup(j->arena, r.text));
     added->stat_type = -1;
     return added->message;
 }

@@ -107,7 +107,7 @@ static struct result check_digest(const struct envelope *e, const unsigned char 
     TRY(envelope_digest(e->digest_method, plain, n, digest));
     const char *hex = e->digest_hex ? e->digest_hex : "";
     if (strlen(hex) != 64 || !hex_decode(hex, 64, claimed)) {
-        return result_error(ERR_SENDER, 2104, "digest is not 64 hexadecimal digits");
+        return result_error(ERR_SENDER, 2104, "摘要不是64位十六进制数字 / digest is not 64 hexadecimal digits");
     }
     if (!secret_equal(claimed, digest, 32)) {
         return result_error(ERR_SENDER, 2104, "%s of the plain content is another one", DIGESTS[e->digest_method].wire);
@@ -203,7 +203,7 @@ RESULT envelope_open(const struct envelope *e, const void *content, size_t len, 
         TRY(undo_gzip(e, arena, &text, &len));
     }
     if (len > e->max_plain || arena_exceeded(arena)) {
-        return result_error(ERR_LIMIT, 2106, "content unpacks to more than allowed");
+        return result_error(ERR_LIMIT, 2106, "内容解压后超过限值 / content unpacks to more than allowed");
     }
     TRY(check_digest(e, text, len, digest));
     *plain = text;

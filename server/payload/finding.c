@@ -56,11 +56,20 @@ static bool has_chinese(const char *text)
     return false;
 }
 
-char *code_message_of(struct arena *a, int code, const char *text)
+/* "中文 / English" in its parts; *zh is NULL when there is no Chinese. */
+static void split(struct arena *a, const char *text, const char **zh, const char **en)
 {
     const char *middle = text ? strstr(text, " / ") : NULL;
-    char *zh = middle ? arena_strndup(a, text, (size_t)(middle - text)) : NULL;
-    return zh && has_chinese(zh) ? code_message(a, code, zh, middle + 3) : code_message(a, code, NULL, text);
+    *zh = middle ? arena_strndup(a, text, (size_t)(middle - text)) : NULL;
+    *zh = *zh && has_chinese(*zh) ? *zh : NULL;
+    *en = *zh ? middle + 3 : text;
+}
+
+char *code_message_of(struct arena *a, int code, const char *text)
+{
+    const char *zh, *en;
+    split(a, text, &zh, &en);
+    return code_message(a, code, zh, en);
 }
 
 char *result_message(struct arena *a, struct result r)
@@ -128,4 +137,11 @@ struct finding *finding_add(struct findings *f, int code, const char *detail_zh,
     *at = (struct finding){.code = code, .severity = severity, .stat_type = -1};
     at->message = full ? "" : code_message(f->arena, code, detail_zh, detail_en);
     return at;
+}
+
+struct finding *finding_add_text(struct findings *f, int code, const char *text)
+{
+    const char *zh, *en;
+    split(f->arena, text, &zh, &en);
+    return finding_add(f, code, zh, en);
 }

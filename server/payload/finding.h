@@ -58,6 +58,8 @@ bool findings_full(const struct findings *f);
 /* Adds with the table's words, "zh：detail_zh；处理… / en: detail_en; do …". detail may be NULL.
  * Returns the finding to fill in line, data_code …; a scratch one when beyond the maximum. */
 struct finding *finding_add(struct findings *f, int code, const char *detail_zh, const char *detail_en);
+/* With a result's text as the detail: "中文 / English", or English alone. */
+struct finding *finding_add_text(struct findings *f, int code, const char *text);
 /* Text of the sender for use in a message: cut at 40 bytes between characters. Arena text. */
 char *finding_excerpt(struct arena *a, const char *text);
 /* The bilingual words of a code with an optional detail, for responseMessage and faults. Arena text. */

@@ -45,7 +45,7 @@ static struct result inflate_member(struct inflating *in)
         int status = inflate(&in->z, Z_NO_FLUSH);
         in->out->len += room - in->z.avail_out;
         if (beyond_bounds(in)) {
-            return result_error(ERR_LIMIT, 2106, "content unpacks to more than allowed");
+            return result_error(ERR_LIMIT, 2106, "内容解压后超过限值 / content unpacks to more than allowed");
         }
         if (status == Z_STREAM_END) {
             return RESULT_OK;
@@ -67,7 +67,7 @@ static struct result inflate_all(struct inflating *in)
             return RESULT_OK;
         }
         if (in->z.next_in[0] != 0x1F || inflateReset(&in->z) != Z_OK) {
-            return result_error(ERR_SENDER, 2106, "there is something after the gzip data");
+            return result_error(ERR_SENDER, 2106, "gzip数据之后还有多余内容 / there is something after the gzip data");
         }
     }
 }

@@ -91,7 +91,7 @@ static RESULT read_codes(struct run *run)
     for (size_t i = 0; i < q->data_code_count; i++) {
         char *code = arena_alloc(run->arena, DATACODE_LEN + 1);
         if (!datacode_parse(q->data_codes[i], strlen(q->data_codes[i]), code)) {
-            return result_error(ERR_SENDER, 3102, "a data code of the question is malformed");
+            return result_error(ERR_SENDER, 3102, "查询的数据编码格式不对 / a data code of the question is malformed");
         }
         run->codes[i] = code;
     }
@@ -123,7 +123,7 @@ static RESULT read_position(struct run *run)
     }
     if (!page_take_text(&run->page, &at, &run->after_enterprise) ||
         !page_take_text(&run->page, &at, &run->after_code) || !page_take_number(&run->page, &at, &run->after_ts)) {
-        return result_error(ERR_SENDER, 2103, "pageToken is not one of this platform");
+        return result_error(ERR_SENDER, 2103, "pageToken不是本平台给出的 / pageToken is not one of this platform");
     }
     return RESULT_OK;
 }
@@ -353,8 +353,9 @@ static RESULT walk(struct run *run)
         }
     }
     TRY(page_full(run) ? RESULT_OK : make_trip(run));
-    return arena_exceeded(run->arena) ? result_error(ERR_LIMIT, 1107, "the answer is too large: ask for smaller pages")
-                                      : RESULT_OK;
+    return arena_exceeded(run->arena)
+               ? result_error(ERR_LIMIT, 1107, "结果过大，请减小分页 / the answer is too large: ask for smaller pages")
+               : RESULT_OK;
 }
 
 /* One snapshot for the whole page: its rows were all true at the same moment. */

@@ -83,12 +83,14 @@ struct result page_token_open(struct arena *a, const unsigned char key[32], cons
     size_t n;
     unsigned char *bytes = decode(a, token, &n);
     if (!bytes || n < MAC_LEN) {
-        return result_error(ERR_SENDER, 2103, "pageToken is not one of this platform");
+        return result_error(ERR_SENDER, 2103, "pageToken不是本平台给出的 / pageToken is not one of this platform");
     }
     unsigned char mac[HMAC_SHA256_LEN];
     TRY(sign(key, question, question_len, bytes, n - MAC_LEN, mac));
     if (!secret_equal(mac, bytes + n - MAC_LEN, MAC_LEN)) {
-        return result_error(ERR_SENDER, 2103, "pageToken is not one of this platform, or of another question");
+        return result_error(ERR_SENDER, 2103,
+                            "pageToken不是本平台给出的，或属于另一次查询 / pageToken is not one of this platform, or "
+                            "of another question");
     }
     *position = bytes;
     *position_len = n - MAC_LEN;

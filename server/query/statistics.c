@@ -93,7 +93,8 @@ struct result statistics_query(struct db *db, const struct statistics_question *
     int64_t most = q->most > 0 ? q->most : STATISTICS_MOST;
     struct db_rows *rows = NULL;
     if (q->granularity < GRAN_DAY)
-        return result_error(ERR_SENDER, 2103, "statistics are by day, week, month, quarter or year");
+        return result_error(ERR_SENDER, 2103,
+                            "统计只按日、周、月、季、年 / statistics are by day, week, month, quarter or year");
     if (q->from >= q->to)
         return RESULT_OK;
     TRY(ask(db, q, most, &rows));

@@ -59,7 +59,7 @@ static RESULT read_position(const struct page *page, int64_t *received_at, int64
     *received_at = INT64_MIN; /* before everything */
     *upload_id = 0;
     if (page->position && (!page_take_number(page, &at, received_at) || !page_take_number(page, &at, upload_id))) {
-        return result_error(ERR_SENDER, 2103, "pageToken is not one of this platform");
+        return result_error(ERR_SENDER, 2103, "pageToken不是本平台给出的 / pageToken is not one of this platform");
     }
     return RESULT_OK;
 }

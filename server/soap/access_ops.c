@@ -493,11 +493,12 @@ static RESULT report_command(struct engine_call *call, const struct unit *unit, 
     enum command_outcome outcome;
     bool done = strcmp(in->result, "DONE") == 0;
     if (!done && strcmp(in->result, "FAILED") != 0)
-        return result_error(ERR_SENDER, 2103, "result is neither DONE nor FAILED");
+        return result_error(ERR_SENDER, 2103, "result须为DONE或FAILED / result is neither DONE nor FAILED");
     TRY(command_report(worker_of(call)->db, unit->id, call->device_id, in->commandId, done, in->detail, clock_now(),
                        &outcome));
     if (outcome == COMMAND_UNKNOWN)
-        return result_error(ERR_SENDER, 2103, "commandId is not that of a command for this device");
+        return result_error(ERR_SENDER, 2103,
+                            "commandId不是给该端设备的命令 / commandId is not that of a command for this device");
     if (outcome == COMMAND_OTHERWISE)
         log_write(LOG_INFO, "soap", "command_settled_before", "enterprise=%s command=%s", unit->code,
                   log_quote(in->commandId));

@@ -39,7 +39,7 @@ RESULT worker_base_data(struct engine_call *call, char **names, int count, struc
     struct soap_worker *w = worker_of(call);
     int64_t local = clock_now() + caltime_offset_seconds() * INT64_C(1000000);
     if (count > MOST_TABLES)
-        return result_error(ERR_SENDER, 2103, "table: at most %d names", MOST_TABLES);
+        return result_error(ERR_SENDER, 2103, "table最多%d个 / table: at most %d names", MOST_TABLES, MOST_TABLES);
     w->dic_version_at = 0; /* not an older version than the entries: the device would load them again */
     TRY(worker_dic_version(call, dic_version));
     return base_data_query(w->db, (const char *const *)names, (size_t)count, (int32_t)(local / INT64_C(86400000000)),
@@ -55,7 +55,9 @@ char *worker_endpoint(struct engine_call *call, enum service_id service)
 RESULT parse_instant(const char *name, const char *text, int64_t *us)
 {
     if (!caltime_parse(text, strlen(text), us))
-        return result_error(ERR_SENDER, 2103, "%s is not a time of the form yyyy-MM-dd HH:mm:ss", name);
+        return result_error(ERR_SENDER, 2103,
+                            "%s不是yyyy-MM-dd HH:mm:ss形式的时间 / %s is not a time of the form yyyy-MM-dd HH:mm:ss",
+                            name, name);
     return RESULT_OK;
 }
 
@@ -63,7 +65,8 @@ RESULT parse_message_id(const char *message_id)
 {
     if (!message_id_valid(message_id))
         return result_error(ERR_SENDER, 2103,
-                            "messageId must be 1..64 characters without control characters or outer blanks");
+                            "messageId须为1至64个字符，首尾无空格，不含控制字符 / messageId must be 1..64 characters "
+                            "without control characters or outer blanks");
     return RESULT_OK;
 }
 
@@ -81,7 +84,7 @@ RESULT parse_upload_words(const char *message_id, const char *encoding, const ch
 RESULT parse_page(const struct soap_worker *w, const int *size, const char *token, struct page_request *page)
 {
     if (size && (*size < 1 || *size > 10000))
-        return result_error(ERR_SENDER, 2103, "pageSize must be 1..10000");
+        return result_error(ERR_SENDER, 2103, "pageSize须为1至10000 / pageSize must be 1..10000");
     *page = (struct page_request){
         .has_size = size != NULL, .size = size ? *size : 0, .token = token, .token_key = w->service->token_key};
     return RESULT_OK;

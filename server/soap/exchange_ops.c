@@ -19,16 +19,20 @@ DEFINE_BASE_TABLES(exchange)
 static RESULT own_code(struct engine_call *call, const char *platform_code)
 {
     if (strcmp(worker_of(call)->identity.code, platform_code) != 0)
-        return result_error(ERR_UNAUTHORISED, 1103, "the certificate is of another platform than platformCode");
+        return result_error(
+            ERR_UNAUTHORISED, 1103,
+            "证书所属平台与platformCode不符 / the certificate is of another platform than platformCode");
     return RESULT_OK;
 }
 
 static RESULT admitted(const struct platform_row *row, bool found)
 {
     if (!found)
-        return result_error(ERR_UNAUTHORISED, 1104, "the platform has not registered; call RegisterPlatform first");
+        return result_error(
+            ERR_UNAUTHORISED, 1104,
+            "平台尚未注册，请先调用RegisterPlatform / the platform has not registered; call RegisterPlatform first");
     if (row->suspended)
-        return result_error(ERR_UNAUTHORISED, 1104, "the platform is suspended");
+        return result_error(ERR_UNAUTHORISED, 1104, "平台已停用 / the platform is suspended");
     return RESULT_OK;
 }
 

@@ -23,7 +23,7 @@ static RESULT may_ask(struct engine_call *call, struct db **db)
     TRY(worker_query_db(w, db));
     TRY(platform_find(*db, w->identity.code, &row, &found));
     if (found && row.suspended)
-        return result_error(ERR_UNAUTHORISED, 1104, "the platform is suspended");
+        return result_error(ERR_UNAUTHORISED, 1104, "平台已停用 / the platform is suspended");
     return RESULT_OK;
 }
 
@@ -38,7 +38,8 @@ static RESULT may_ask_about(struct engine_call *call, const char *enterprise_cod
     if (unit)
         unit_release(&unit);
     return covered ? RESULT_OK
-                   : result_error(ERR_UNAUTHORISED, 1103, "an enterprise asked about is not under this platform");
+                   : result_error(ERR_UNAUTHORISED, 1103,
+                                  "所查企业不属于该平台管辖 / an enterprise asked about is not under this platform");
 }
 
 /* "420000" stands for regions that begin with "42", "000000" for all. */
@@ -89,7 +90,9 @@ static RESULT data_question_of(struct engine_call *call, const struct _query__Qu
                                 .data_codes = (const char *const *)in->dataCode,
                                 .data_code_count = (size_t)in->__sizedataCode};
     if (!granularity_from_name(in->granularity, &q->granularity))
-        return result_error(ERR_SENDER, 2103, "granularity is none of minute, hour, day, week, month, quarter, year");
+        return result_error(
+            ERR_SENDER, 2103,
+            "granularity取值不在允许之列 / granularity is none of minute, hour, day, week, month, quarter, year");
     TRY(parse_instant("from", in->from, &q->from));
     TRY(parse_instant("to", in->to, &q->to));
     return parse_page(worker_of(call), in->pageSize, in->pageToken, &q->page);
@@ -199,7 +202,8 @@ OPERATION_FUNCTION(query_enterprises_op)
     struct db *db = NULL;
     TRY(may_ask(call, &db));
     if (in->regionCode && !region_covers(worker_of(call)->identity.code, in->regionCode))
-        return result_error(ERR_UNAUTHORISED, 1103, "the region asked about is not under this platform");
+        return result_error(ERR_UNAUTHORISED, 1103,
+                            "所查地区不属于该平台管辖 / the region asked about is not under this platform");
     q.region_prefix = region_prefix(call->arena, in->regionCode ? in->regionCode : worker_of(call)->identity.code);
     if (in->modifiedSince)
         TRY(parse_instant("modifiedSince", in->modifiedSince, &q.modified_since));
@@ -278,14 +282,17 @@ static RESULT statistics_question_of(struct engine_call *call, const struct _que
     const char *own = worker_of(call)->identity.code;
     *q = (struct statistics_question){.industry_code = in->industryCode, .energy_type = in->energyTypeCode};
     if (in->regionCode && !region_covers(own, in->regionCode))
-        return result_error(ERR_UNAUTHORISED, 1103, "the region asked about is not under this platform");
+        return result_error(ERR_UNAUTHORISED, 1103,
+                            "所查地区不属于该平台管辖 / the region asked about is not under this platform");
     q->region_prefix = region_prefix(call->arena, in->regionCode ? in->regionCode : own);
     if (!statistics_group_from_name(in->groupBy, &q->group))
-        return result_error(ERR_SENDER, 2103, "groupBy is none of region, industry, energyType, enterprise");
+        return result_error(ERR_SENDER, 2103,
+                            "groupBy取值不在允许之列 / groupBy is none of region, industry, energyType, enterprise");
     if (!statistics_compare_from_name(in->compare, &q->compare))
-        return result_error(ERR_SENDER, 2103, "compare is none of none, yoy, pop");
+        return result_error(ERR_SENDER, 2103, "compare取值不在允许之列 / compare is none of none, yoy, pop");
     if (!granularity_from_name(in->granularity, &q->granularity))
-        return result_error(ERR_SENDER, 2103, "granularity is none of day, week, month, quarter, year");
+        return result_error(ERR_SENDER, 2103,
+                            "granularity取值不在允许之列 / granularity is none of day, week, month, quarter, year");
     TRY(parse_instant("from", in->from, &q->from));
     return parse_instant("to", in->to, &q->to);
 }

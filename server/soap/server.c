@@ -27,10 +27,12 @@ static struct result authorise(struct engine_call *call)
     if (!result_ok(r))
         w->identity = (struct identity){0};
     if (!rate_allow(w->service->rate, worker_payer(call), clock_monotonic(), &call->retry_after))
-        return result_error(ERR_LIMIT, 1106, "next request in %d s", call->retry_after);
+        return result_error(ERR_LIMIT, 1106, "%d秒后可再次请求 / next request in %d s", call->retry_after,
+                            call->retry_after);
     TRY(r);
     if (w->identity.kind != CALLERS[call->service])
-        return result_error(ERR_UNAUTHORISED, 1103, "this service is for %s",
+        return result_error(ERR_UNAUTHORISED, 1103, "该服务的调用方须为%s / this service is for %s",
+                            CALLERS[call->service] == IDENTITY_PLATFORM ? "平台" : "企业",
                             CALLERS[call->service] == IDENTITY_PLATFORM ? "platforms" : "enterprises");
     if (w->identity.kind == IDENTITY_PLATFORM && call->request->cert->device != PEER_DEVICE_NONE)
         return result_error(ERR_UNAUTHORISED, 1103, "the certificate names an end device, a platform's does not");

@@ -51,13 +51,15 @@ static struct result identity_from_values(const struct peer_values *values, cons
 {
     int found = 0;
     if (values->count > PEER_MAX_VALUES) {
-        return result_error(ERR_UNAUTHORISED, 1101, "certificate has %d values of %s", values->count, name);
+        return result_error(ERR_UNAUTHORISED, 1101, "证书中该属性的值过多 / certificate has %d values of %s",
+                            values->count, name);
     }
     for (int i = 0; i < values->count; i++) {
         found += values->at[i] && usable(values->at[i], uri, out);
     }
     if (found != 1) {
-        return result_error(ERR_UNAUTHORISED, 1101, "certificate holds %d usable codes in %s", found, name);
+        return result_error(ERR_UNAUTHORISED, 1101,
+                            "证书中的身份代码须恰有一个 / certificate holds %d usable codes in %s", found, name);
     }
     return RESULT_OK;
 }
@@ -88,7 +90,7 @@ RESULT identity_from_peer(const struct peer_cert *cert, const char *rule, struct
         }
         p += len;
     }
-    return result_error(ERR_UNAUTHORISED, 1101, "certificate has none of %s", rule);
+    return result_error(ERR_UNAUTHORISED, 1101, "证书中没有所需的身份属性 / certificate has none of %s", rule);
 }
 
 /* ---- who may act for whom ---- */
@@ -107,16 +109,16 @@ bool region_covers(const char *platform_code, const char *region_code)
 
 static const struct {
     bool may_upload;
-    const char *en;
+    const char *zh, *en;
 } STATES[] = {
-    [UNIT_APPLIED] = {false, "applied for, not yet approved"},
-    [UNIT_APPROVED] = {false, "approved, its certificate not yet issued"},
-    [UNIT_CERTIFIED] = {true, "certified"},
-    [UNIT_TESTING] = {true, "testing"},
-    [UNIT_TRIAL] = {true, "trial"},
-    [UNIT_ACCEPTED] = {true, "accepted"},
-    [UNIT_SUSPENDED] = {false, "suspended"},
-    [UNIT_RETIRED] = {false, "retired"},
+    [UNIT_APPLIED] = {false, "已申请，尚未批准", "applied for, not yet approved"},
+    [UNIT_APPROVED] = {false, "已批准，证书尚未签发", "approved, its certificate not yet issued"},
+    [UNIT_CERTIFIED] = {true, "已发证", "certified"},
+    [UNIT_TESTING] = {true, "测试中", "testing"},
+    [UNIT_TRIAL] = {true, "试运行", "trial"},
+    [UNIT_ACCEPTED] = {true, "已接入", "accepted"},
+    [UNIT_SUSPENDED] = {false, "已停用", "suspended"},
+    [UNIT_RETIRED] = {false, "已注销", "retired"},
 };
 
 static bool acts_for(const struct identity *id, const struct unit *unit)
@@ -158,10 +160,12 @@ static bool binding_allows(const struct peer_cert *cert, const struct unit *unit
 static struct result check_binding(const struct peer_cert *cert, const char *peer, const struct unit *unit)
 {
     if (!binding_allows(cert, unit)) {
-        return result_error(ERR_UNAUTHORISED, 1103, "enterprise is bound to another certificate");
+        return result_error(ERR_UNAUTHORISED, 1103,
+                            "企业绑定的是另一张证书 / enterprise is bound to another certificate");
     }
     if (!address_allowed(unit->allow, peer)) {
-        return result_error(ERR_UNAUTHORISED, 1105, "address is not in the enterprise's allow-list");
+        return result_error(ERR_UNAUTHORISED, 1105,
+                            "地址不在该企业的允许范围内 / address is not in the enterprise's allow-list");
     }
     return RESULT_OK;
 }
@@ -170,13 +174,14 @@ RESULT network_may_upload(const struct identity *id, const struct peer_cert *cer
                           const struct unit *unit)
 {
     if (!unit) {
-        return result_error(ERR_UNAUTHORISED, 1104, "enterprise is not admitted");
+        return result_error(ERR_UNAUTHORISED, 1104, "企业未准入 / enterprise is not admitted");
     }
     if (!acts_for(id, unit)) {
-        return result_error(ERR_UNAUTHORISED, 1103, "identity may not act for this enterprise");
+        return result_error(ERR_UNAUTHORISED, 1103, "该身份无权代表此企业 / identity may not act for this enterprise");
     }
     if (!state_allows(id, unit)) {
-        return result_error(ERR_UNAUTHORISED, 1104, "enterprise is %s", STATES[unit->state].en);
+        return result_error(ERR_UNAUTHORISED, 1104, "企业%s / enterprise is %s", STATES[unit->state].zh,
+                            STATES[unit->state].en);
     }
     return id->kind == IDENTITY_PLATFORM ? RESULT_OK : check_binding(cert, peer, unit);
 }

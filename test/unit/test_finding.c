@@ -165,6 +165,24 @@ START_TEST(levels_and_severities_have_the_names_of_the_wire)
 }
 END_TEST
 
+START_TEST(a_text_in_both_languages_goes_into_both_halves)
+{
+    struct arena *a = arena_new(0);
+    struct findings f;
+    findings_init(&f, a);
+    const char *told = code_message_of(a, 1104, "企业已停用 / enterprise is suspended");
+    const char *middle = strstr(told, " / ");
+    ck_assert_ptr_nonnull(middle);
+    ck_assert_ptr_nonnull(strstr(told, "：企业已停用"));
+    ck_assert(strstr(told, "企业已停用") < middle && strstr(middle, ": enterprise is suspended") != NULL);
+    ck_assert_ptr_null(strstr(middle, "企业已停用"));
+    ck_assert_str_eq(finding_add_text(&f, 1104, "企业已停用 / enterprise is suspended")->message, told);
+    ck_assert_str_eq(code_message_of(a, 1104, "a / b"), code_message(a, 1104, NULL, "a / b"));
+    ck_assert_str_eq(code_message_of(a, 1104, NULL), code_message(a, 1104, NULL, NULL));
+    arena_free(&a);
+}
+END_TEST
+
 START_TEST(a_result_for_people_has_chinese_first_and_english_behind)
 {
     struct arena *a = arena_new(0);
@@ -178,7 +196,8 @@ START_TEST(a_result_for_people_has_chinese_first_and_english_behind)
 }
 END_TEST
 
-UNIT_MAIN("finding", a_result_for_people_has_chinese_first_and_english_behind, the_table_is_section_5_of_the_contract,
+UNIT_MAIN("finding", a_text_in_both_languages_goes_into_both_halves,
+          a_result_for_people_has_chinese_first_and_english_behind, the_table_is_section_5_of_the_contract,
           no_other_number_is_a_code, every_row_speaks_chinese_and_english_and_says_what_to_do,
           a_message_has_meaning_detail_and_advice_chinese_first, findings_are_counted_by_severity,
           beyond_a_thousand_findings_are_counted_and_cost_no_memory, an_excerpt_ends_between_characters,
