@@ -1,11 +1,20 @@
 /* bench_pki CA_DIR OUT_DIR: a certificate for every enterprise code on standard input, a line each: what `nhjcctl pki
- * issue` does, without a process, a database connection and an audit row for each of seventeen thousand devices. */
+ * issue` does, without a process, a database connection and an audit row for each of seventeen thousand devices, and
+ * without waiting for the disk: of nine milliseconds a certificate takes, seven are for flushing its files. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/caltime.h"
 #include "base/clock.h"
 #include "cli/pki.h"
+
+/* Stands before the C library's. What a benchmark made a moment before it uses it may be lost with the machine. */
+int fsync(int fd)
+{
+    (void)fd;
+    return 0;
+}
 
 int main(int argc, char **argv)
 {

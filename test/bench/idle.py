@@ -6,13 +6,12 @@
 import argparse
 import json
 import os
-import resource
 import socket
 import ssl
 import sys
 import time
 
-from bench import Stack, Processes, note, resident_mb
+from bench import Stack, Processes, more_descriptors, note, resident_mb
 
 
 def context(stack, version):
@@ -67,10 +66,7 @@ def main():
     parser.add_argument('--connections', type=int, default=10000)
     parser.add_argument('--tls', choices=('1.2', '1.3'))
     args = parser.parse_args()
-    wanted = args.connections + 256
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))  # the stack's server inherits it
-    stack = Stack(options='max_connections = %d\nidle_timeout = 1h' % max(20000, wanted))
+    stack = Stack(options=more_descriptors(args.connections) + '\nidle_timeout = 1h')
     try:
         server = Processes(stack, stack.province, 'province').server
         before, start = resident_mb(server), time.monotonic()
