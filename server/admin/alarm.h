@@ -2,7 +2,8 @@
  *
  * For:    the housekeeping thread.
  * Lines:  certificates in force: one each at 60, 30 and daily from 7 days on; disk at 70 and 90 percent; partitions
- * that reach less than a month ahead; an archive that fails. Gauges have all figures all the time. Errors: those of db.
+ * that reach less than a month ahead (where fewer are made ahead: less than were to be made by yesterday); an archive
+ * that fails. Gauges have all figures all the time. Errors: those of db.
  * Thread: as the connection. */
 #ifndef NHJC_ADMIN_ALARM_H
 #define NHJC_ADMIN_ALARM_H
@@ -10,7 +11,11 @@
 #include "db/db.h"
 
 RESULT alarm_certificates(struct db *db); /* daily */
-RESULT alarm_storage(struct db *db);      /* hourly */
+/* Hourly. ahead: option partitions_ahead. */
+RESULT alarm_storage(struct db *db, int ahead);
+
+/* How many days partitions must reach ahead, lest it be an alarm. */
+RESULT alarm_days_due(struct db *db, int ahead, int *days);
 
 /* Bytes free and in all where the database lies; -1: not on this machine, or its folder is not told (that takes
  * pg_read_all_settings, a superuser has it). */

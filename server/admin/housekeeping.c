@@ -285,7 +285,7 @@ static RESULT job_certificates(struct housekeeping *h)
 
 static RESULT job_storage(struct housekeeping *h)
 {
-    return alarm_storage(h->db);
+    return alarm_storage(h->db, h->config.partitions_ahead);
 }
 
 /* One an hour, each weekly: it reads a sample of every partition. Without it the planner guesses about whole tables. */

@@ -15,7 +15,6 @@
 #include "cli/cli.h"
 
 #define DAY_US (86400 * USEC_PER_SEC)
-#define ALARM_DAYS 31 /* partitions must reach a month ahead */
 
 static const struct db_stmt TABLES = {"storage.tables",
                                       "SELECT kind, tbl, parts, tuples, bytes, bytes_per_day FROM storage_tables($1) "
@@ -153,10 +152,12 @@ static RESULT show_horizon(struct report *r)
                                                   {"daysAhead", "提前天数 days ahead", true},
                                                   {"alarm", "告警 alarm", false}};
     struct db_rows *rows = NULL;
+    int due = 0;
+    TRY(alarm_days_due(r->cli->db, (int)r->cli->config.partitions_ahead, &due));
     TRY(ask(r, &HORIZON, clock_now(), &rows));
     struct table *t = table_new(COLUMNS, ARRAY_LEN(COLUMNS));
     for (size_t i = 0; i < db_rows_count(rows); i++) {
-        bool low = db_get_int(rows, i, 3) < ALARM_DAYS - 1; /* not a partition for every day of a month */
+        bool low = db_get_int(rows, i, 3) < due;
         table_text(t, db_get_text(rows, i, 0));
         table_time(t, db_is_null(rows, i, 1) ? INT64_MIN : db_get_time(rows, i, 1));
         table_time(t, db_is_null(rows, i, 2) ? INT64_MIN : db_get_time(rows, i, 2));

@@ -371,16 +371,41 @@ START_TEST(certificates_are_told_by_identity_and_a_renewed_one_is_not)
 }
 END_TEST
 
+/* Whether partitions made ahead by one month, last on `made`, are an alarm on `day`. */
+static bool alarm_on(struct db *db, int64_t made, int64_t day)
+{
+    heard[0] = '\0';
+    clock_set_fake(made);
+    OK(housekeeping_partitions(db, 1));
+    clock_set_fake(day);
+    log_capture(hear, NULL);
+    OK(alarm_storage(db, 1));
+    log_capture(NULL, NULL);
+    clock_set_real();
+    return strstr(heard, "partitions_end") != NULL;
+}
+
+START_TEST(a_month_ahead_is_enough_on_its_last_day_too)
+{
+    static const int64_t JANUARY_31 = INT64_C(1896062400) * USEC_PER_SEC; /* 2030-01-31 12:00 in China */
+    struct db *db = open_db();
+    ck_assert(!alarm_on(db, JANUARY_31, JANUARY_31));
+    ck_assert(!alarm_on(db, JANUARY_31, JANUARY_31 + INT64_C(13) * 3600 * USEC_PER_SEC)); /* before that day's look */
+    ck_assert(alarm_on(db, JANUARY_31, JANUARY_31 + INT64_C(2) * 86400 * USEC_PER_SEC));
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(partitions_that_end_soon_are_an_alarm_and_the_disk_has_figures)
 {
     struct db *db = open_db();
     log_capture(hear, NULL);
-    OK(alarm_storage(db));
+    OK(alarm_storage(db, 3));
     ck_assert_ptr_null(strstr(heard, "partitions_end"));
     OK(db_exec(db,
                "DO $$ DECLARE p text; BEGIN FOR p IN SELECT part FROM storage_partitions() WHERE tbl = 'correction' AND"
                " lower_ts > now() LOOP EXECUTE format('DROP TABLE %I', p); END LOOP; END $$"));
-    OK(alarm_storage(db));
+    OK(alarm_storage(db, 3));
     log_capture(NULL, NULL);
     ck_assert_ptr_nonnull(strstr(heard, "partitions_end"));
     ck_assert_int_lt(figure("\nnhjc_partition_days_ahead "), 32);
@@ -448,8 +473,8 @@ DBTEST_MAIN("housekeeping", fresh, a_notice_reloads_the_unit_it_names_and_no_oth
             an_entry_the_database_refuses_is_given_up_and_keeps_nothing_waiting,
             a_job_that_times_out_keeps_no_later_job_waiting, a_stop_does_not_wait_for_a_long_job,
             a_job_that_fails_keeps_no_notice_waiting, certificates_are_told_by_identity_and_a_renewed_one_is_not,
-            partitions_that_end_soon_are_an_alarm_and_the_disk_has_figures, partitioned_tables_get_statistics,
-            day_rows_of_a_past_month_are_packed_and_those_of_this_month_are_not,
+            a_month_ahead_is_enough_on_its_last_day_too, partitions_that_end_soon_are_an_alarm_and_the_disk_has_figures,
+            partitioned_tables_get_statistics, day_rows_of_a_past_month_are_packed_and_those_of_this_month_are_not,
             no_upgrade_changes_the_tables_under_a_server,
             partitions_past_their_retention_go_by_themselves_and_younger_ones_stay,
             partitions_are_made_as_far_ahead_as_asked_and_by_our_clock)
