@@ -11,11 +11,16 @@
 
 #include "base/caltime.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "payload/archive.h"
 
 enum { FILE_MAX = 256 * 1024 * 1024 };
+
+static struct metric FAILED = METRIC(METRIC_COUNTER, "nhjc_import_failures_total", NULL,
+                                     "Looks at a file of the spool that could not be read or moved");
 
 struct walk {
     const struct import_config *config;
@@ -175,7 +180,8 @@ static RESULT import_one(const struct import_config *config, const char *path, s
         total->again++;
     *again = w.again;
     *refused = w.refused;
-    log_write(LOG_INFO, "import", "file", "path=%s refused=%d again=%d", log_quote(path), w.refused, w.again);
+    log_write(result_ok(r) ? LOG_INFO : LOG_DEBUG, "import", "file", "path=%s refused=%d again=%d", log_quote(path),
+              w.refused, w.again);
     buf_free(&w.report);
     arena_free(&w.arena);
     return r;
@@ -248,6 +254,52 @@ static int wanted(const struct dirent *e)
     return e->d_name[0] != '.' && !ends_with(e->d_name, ".part") && !ends_with(e->d_name, ".result.txt");
 }
 
+/* ---- what was told already ---- */
+
+/* The name and what changes with a file's content, place or rights. */
+static uint64_t file_state(const char *folder, const char *name)
+{
+    struct stat st = {0};
+    char *path = mem_printf("%s/%s", folder, name);
+    bool there = lstat(path, &st) == 0;
+    mem_free(path);
+    const int64_t seen[] = {
+        there,      (int64_t)st.st_ino,         st.st_size,        st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+        st.st_mode, (int64_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec};
+    return hash_bytes(name, strlen(name), hash_bytes(seen, sizeof seen, 0));
+}
+
+static bool was_told(const struct import_told *told, uint64_t state)
+{
+    for (size_t i = 0; told && i < told->count; i++)
+        if (told->at[i] == state)
+            return true;
+    return false;
+}
+
+static void note_told(struct import_told *told, uint64_t state)
+{
+    told->at = mem_grow(told->at, (told->count + 1) * sizeof told->at[0]);
+    told->at[told->count++] = state;
+}
+
+void import_told_free(struct import_told *told)
+{
+    mem_free(told->at);
+    *told = (struct import_told){0};
+}
+
+/* Only what still is in the way is remembered. */
+static void remember(struct import_told *told, struct import_told *now)
+{
+    if (told) {
+        import_told_free(told);
+        *told = *now;
+    } else {
+        import_told_free(now);
+    }
+}
+
 static RESULT spool_one(const struct import_config *config, const char *folder, const char *name,
                         struct import_total *total)
 {
@@ -268,14 +320,19 @@ RESULT import_spool(const struct import_config *config, const char *folder, stru
     int n = scandir(folder, &names, wanted, alphasort);
     if (n < 0)
         return result_error(ERR_NOT_FOUND, 0, "%s 无法打开 / cannot be opened: %s", folder, strerror(errno));
+    struct import_told now = {0};
     for (int i = 0; i < n; i++) {
+        uint64_t state = file_state(folder, names[i]->d_name);
         struct result r = spool_one(config, folder, names[i]->d_name, total);
         if (!result_ok(r)) { /* this file's trouble is not that of the others */
-            log_result(LOG_WARN, "import", "file_failed", r);
+            log_result(was_told(config->told, state) ? LOG_DEBUG : LOG_WARN, "import", "file_failed", r);
+            metric_add(&FAILED, 1);
+            note_told(&now, state);
             total->again++;
         }
         free(names[i]); /* scandir's own malloc */
     }
     free(names);
+    remember(config->told, &now);
     return RESULT_OK;
 }

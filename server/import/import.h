@@ -19,7 +19,16 @@ struct import_total {
     long long received, stored, unchanged, corrected, suspect, rejected;
 };
 
+/* Files of a spool whose trouble was told: it is told once for each state of a file, then counted. Zeroed before use;
+ * kept from look to look by whoever looks again. */
+struct import_told {
+    uint64_t *at;
+    size_t count;
+};
+void import_told_free(struct import_told *told);
+
 struct import_config {
+    struct import_told *told; /* borrowed; NULL: tell each time */
     struct ingest *ingest;
     struct registry *registry;
     struct db *db;

@@ -14,6 +14,7 @@ struct watch {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop;
+    struct import_told told;
 };
 
 /* False once told to stop. */
@@ -33,7 +34,8 @@ static bool rest(struct watch *w, int ms)
 /* *left: files that stayed for another try. */
 static RESULT look(struct watch *w, struct db *db, struct ingest *ingest, bool *left)
 {
-    struct import_config config = {.ingest = ingest,
+    struct import_config config = {.told = &w->told,
+                                   .ingest = ingest,
                                    .registry = w->config.ingest.registry,
                                    .db = db,
                                    .max_plain = w->config.ingest.max_plain,
@@ -110,6 +112,7 @@ void watch_stop(struct watch **watch)
     pthread_join(w->thread, NULL);
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->lock);
+    import_told_free(&w->told);
     mem_free(w);
     *watch = NULL;
 }

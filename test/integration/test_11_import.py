@@ -2,6 +2,7 @@
 import gzip
 import json
 import os
+import re
 import zipfile
 
 import nhjc
@@ -84,6 +85,9 @@ class Files(StackCase):
         wait(lambda: os.path.exists(os.path.join(self.spool, 'broken', '2.xml.result.txt')), what='the result is moved')
         self.assertEqual(self.values('2018-03-04 00:00:00', '2018-03-05 00:00:00'), ['7'])
 
+    def failures(self):
+        return int(re.search(r'^nhjc_import_failures_total (\d+)$', self.province.ctl('metrics').stdout, re.M).group(1))
+
     def test_a_file_that_cannot_be_read_stops_no_other(self):
         """First in the folder's order, and every read of it fails."""
         bad = os.path.join(self.spool, '0.xml')
@@ -93,6 +97,11 @@ class Files(StackCase):
             wait(lambda: not os.path.exists(good), what='the file behind it is taken')
             wait(lambda: self.values('2018-03-06 00:00:00', '2018-03-07 00:00:00') == ['8'], what='its readings')
             self.assertTrue(os.path.lexists(bad))
+            wait(lambda: self.failures() >= 2, 60, what='further looks at the file')
+            self.assertEqual(self.province.log().count('import file_failed'), 1)  # told once, counted each time
+            os.unlink(bad)
+            os.symlink('/proc/self/mem', bad)  # another file of this name
+            wait(lambda: self.province.log().count('import file_failed') == 2, 90, what='the other file to be told')
         finally:
             os.unlink(bad)
 
