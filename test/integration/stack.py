@@ -47,14 +47,19 @@ def run(*command, check=True, env=None, stdin=None, timeout=300):
     return done
 
 
-def guard(folder):
-    """A guardian who takes the stack down when this process ends without doing so. The descriptor keeps it waiting."""
+def guard(folder, *command):
+    """A guardian who runs the command when this process ends without cleaning up. The descriptor keeps it waiting."""
     end, ours = os.pipe()
-    last = 'sh "$1" down "$2" --purge; rm -rf "$2"' if os.environ.get('NHJC_KEEP') != '1' else 'sh "$1" down "$2"'
-    subprocess.run(['setsid', '-f', 'sh', os.path.join(SOURCE, 'test', 'lib', 'guard.sh'), folder, 'sh', '-c', last, 'sh',
-                    os.path.join(SOURCE, 'etc', 'stack.sh'), folder], stdin=end, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    subprocess.run(['setsid', '-f', 'sh', os.path.join(SOURCE, 'test', 'lib', 'guard.sh'), folder] + list(command), stdin=end,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
     os.close(end)
     return ours
+
+
+def guard_stack(folder):
+    """A guardian who takes this stack down."""
+    last = 'sh "$1" down "$2" --purge; rm -rf "$2"' if os.environ.get('NHJC_KEEP') != '1' else 'sh "$1" down "$2"'
+    return guard(folder, 'sh', '-c', last, 'sh', os.path.join(SOURCE, 'etc', 'stack.sh'), folder)
 
 
 class Platform:
@@ -155,7 +160,7 @@ class Stack:
         self.dir = tempfile.mkdtemp(prefix='nhjc-it-')
         os.chmod(self.dir, 0o755)
         os.mkdir(os.path.join(self.dir, 'spool'))
-        self.guard = guard(self.dir)
+        self.guard = guard_stack(self.dir)
         self.province = self.upper = None
         self.env = dict(os.environ, NHJC_BUILD=BUILD)
         if options:

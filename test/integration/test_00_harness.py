@@ -53,6 +53,37 @@ class Harness(unittest.TestCase):
         process.kill()
         self.nothing_is_left(folder)
 
+    def test_a_killed_test_of_the_scripts_leaves_neither_a_stack_nor_a_demo(self):
+        make = ('import sys, subprocess, test_30_scripts as t\n'
+                'case = t.Folder()\n'
+                'case.setUp()\n'
+                '%s\n'
+                'print(case.root, flush=True)\n'
+                'input()')
+        for begin in ("t.run('sh', t.STACK, 'up', case.dir, env=case.env)",
+                      "log = open(case.root + '/words', 'w')\n"  # where nobody goes away: it would wait for Ctrl-C
+                      "demo = subprocess.Popen(['sh', t.DEMO], env=case.env, stdin=subprocess.DEVNULL, stdout=log, start_new_session=True)\n"
+                      "t.wait(lambda: t.processes(case.dir + '/province/nhjcd.conf'), 60)"):
+            with self.subTest(begin=begin):
+                process, root = self.started(sys.executable, '-B', '-c', make % begin)
+                found = self.by_environment(root)
+                self.assertTrue(found)
+                process.kill()
+                self.nothing_is_left(root)
+                wait(lambda: not self.by_environment(root), 60, what='the end of what works for %s' % root)
+
+    @staticmethod
+    def by_environment(root):
+        found = []
+        for path in glob.glob('/proc/[0-9]*/environ'):
+            try:
+                with open(path, 'rb') as file:
+                    if b'NHJC_DEMO_DIR=' + root.encode() in file.read():
+                        found.append(int(path.split('/')[2]))
+            except OSError:
+                pass  # it ended meanwhile
+        return found
+
     def test_a_killed_database_test_leaves_no_database(self):
         process, folder = self.started('sh', os.path.join(SOURCE, 'test', 'lib', 'pg.sh'), 'sh', '-c', 'echo $PGHOST; read x')
         self.assertTrue(processes(folder))

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from stack import BUILD, SOURCE, run, wait
+from stack import BUILD, SOURCE, guard, run, wait
 from testdata import steel_csv
 
 STACK = os.path.join(SOURCE, 'etc', 'stack.sh')
@@ -46,12 +46,26 @@ def of_session(number):
     return found
 
 
+# $1: the root, $2: the stack's folder, $3: stack.sh. What works in the root has its folder in the environment, a demo that waits for
+# Ctrl-C nowhere else.
+LAST = '''
+of_ours() { grep -lzxF "NHJC_DEMO_DIR=$2" /proc/[0-9]*/environ 2>/dev/null | sed 's,/proc/\\([0-9]*\\)/.*,\\1,'; }
+demo() { for pid in $(of_ours "$@"); do ! grep -qz 'demo\\.sh$' "/proc/$pid/cmdline" 2>/dev/null || echo "$pid"; done; }
+kill $(demo "$@") 2>/dev/null
+while [ -n "$(demo "$@")" ]; do sleep 0.2; done
+sh "$3" down "$2" --purge
+kill -9 $(of_ours "$@") 2>/dev/null
+rm -rf "$1"'''
+
+
 class Folder(unittest.TestCase):
     def setUp(self):
         self.root = os.path.realpath(tempfile.mkdtemp(prefix='nhjc scripts '))
         os.chmod(self.root, 0o755)
         self.dir = os.path.join(self.root, 'a stack')
+        self.guard = guard(self.dir, 'sh', '-c', LAST, 'sh', self.root, self.dir, STACK)
         self.env = dict(os.environ, NHJC_BUILD=BUILD, NHJC_DEMO_DIR=self.dir)
+        self.addCleanup(os.close, self.guard)
         self.addCleanup(self.remove)
 
     def remove(self):
