@@ -104,6 +104,10 @@ class Backup(HaCase):
     def backup(self, verb, *words):
         return run('sh', os.path.join(SOURCE, 'etc', 'backup.sh'), verb, self.repository, *words, env=self.stack.env)
 
+    def next_second(self):
+        now = self.province.sql('SELECT clock_timestamp()')[0][0]
+        wait(lambda: self.province.sql("SELECT clock_timestamp() > timestamptz '%s' + interval '1 s'" % now) == [['t']], 10, what='the next second')
+
     def test_a_restore_to_an_instant_has_what_was_acknowledged_then_and_nothing_later(self):
         device = self.device(1)
         self.backup('setup', self.primary, self.stack.env['PGHOST'], 5432, self.stack.env['PGUSER'])
@@ -112,11 +116,12 @@ class Backup(HaCase):
         self.backup('start')
         self.upload(device, '2024-03-01')
         self.backup('full')
+        self.next_second()  # pgBackRest dates a backup by whole seconds: an instant in its last one would be before its end
         self.upload(device, '2024-03-02')
         self.province.rolled_up()
         then, expected = self.province.sql('SELECT clock_timestamp()')[0][0], self.province.sql(FRAMES)[0][0]
         rolled = self.province.sql('SELECT sum(total[1]) FROM rollup_day')[0][0]
-        wait(lambda: self.province.sql("SELECT clock_timestamp() > timestamptz '%s' + interval '1 s'" % then) == [['t']], 10, what='the next second')
+        self.next_second()
         self.upload(device, '2024-03-03')
         self.province.sql('TRUNCATE rollup_month, rollup_day')  # the accident
         self.province.sql('SELECT pg_switch_wal()')
