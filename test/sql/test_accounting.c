@@ -569,6 +569,11 @@ START_TEST(intensity_is_standard_coal_per_product_and_per_value)
 }
 END_TEST
 
+#define RECEIVED(ids)                                                                                                  \
+    "INSERT INTO upload (sender_id, upload_id, received_at, unit_id, message_id, response_code, received, stored, "    \
+    "unchanged, corrected, suspect, rejected) SELECT 1, i, now(), 1, i, 0, 1, 0, 0, 1, 0, 0 FROM "                     \
+    "unnest('{" ids "}'::bigint[]) i;"
+
 START_TEST(only_periods_that_were_over_and_had_a_value_are_restated)
 {
     struct db *db = open_db();
@@ -578,10 +583,12 @@ START_TEST(only_periods_that_were_over_and_had_a_value_are_restated)
     ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM restatement"), 0);
     OK(db_exec(
         db,
-        "INSERT INTO correction (unit_id, upload_id, received_at, ordinal, slot, stat_type, ts, old_value, old_flag,"
-        " new_value, new_flag) VALUES (1, 77, now(), 0, 5, 0, '2024-03-01 10:00', 10000000, 0, 12500000, 0);"
-        "SELECT put(1, '2024-03-01 10:00', 5, 12.5), put(1, date_trunc('hour', now()), 5, 2);"
-        "UPDATE rollup_mark SET upload_id = 77"));
+        RECEIVED(
+            "77") "INSERT INTO correction (unit_id, upload_id, received_at, ordinal, slot, stat_type, ts, old_value, "
+                  "old_flag,"
+                  " new_value, new_flag) VALUES (1, 77, now(), 0, 5, 0, '2024-03-01 10:00', 10000000, 0, 12500000, 0);"
+                  "SELECT put(1, '2024-03-01 10:00', 5, 12.5), put(1, date_trunc('hour', now()), 5, 2);"
+                  "UPDATE rollup_mark SET upload_id = 77"));
     roll_up(db);
     TEXT_IS(db, "1 5 10 12.5 1 1 77|2 5 10 12.5 1 1 77|3 5 10 12.5 1 1 77",
             "SELECT string_agg(concat_ws(' ', granularity, slot, old_value, new_value, old_n, new_n, upload_id), '|'"
@@ -607,11 +614,17 @@ START_TEST(a_restatement_names_the_upload_that_came_late_or_corrected)
     roll_up(db);
     OK(db_exec(
         db,
-        "INSERT INTO correction (unit_id, upload_id, received_at, ordinal, slot, stat_type, ts, old_value, "
-        "old_flag, new_value, new_flag) VALUES (1, 902, now(), 0, 0, 0, '2024-03-01 10:00', 3000000, 0, 4000000, "
-        "0), (1, 800, now(), 0, 11, 0, '2024-03-01 10:00', 3000000, 0, 4000000, 0);" /* 800: rolled up long ago */
-        "SELECT put(1, '2024-03-01 10:00', 0, 4); UPDATE rollup_mark SET upload_id = 902;"
-        "SELECT put(1, '2024-03-01 11:00', 11, 7); UPDATE rollup_mark SET upload_id = 901 WHERE upload_id IS NULL"));
+        RECEIVED(
+            "800,901,902") "INSERT INTO correction (unit_id, upload_id, received_at, ordinal, slot, stat_type, ts, "
+                           "old_value, "
+                           "old_flag, new_value, new_flag) VALUES (1, 902, now(), 0, 0, 0, '2024-03-01 10:00', "
+                           "3000000, 0, 4000000, "
+                           "0), (1, 800, now(), 0, 11, 0, '2024-03-01 10:00', 3000000, 0, 4000000, 0);" /* 800: rolled
+                                                                                                           up long ago
+                                                                                                         */
+                           "SELECT put(1, '2024-03-01 10:00', 0, 4); UPDATE rollup_mark SET upload_id = 902;"
+                           "SELECT put(1, '2024-03-01 11:00', 11, 7); UPDATE rollup_mark SET upload_id = 901 WHERE "
+                           "upload_id IS NULL"));
     roll_up(db);
     TEXT_IS(db,
             "day 2024-03-01 023300 3 4 correction 902|day 2024-03-01 040100 10 17 late 901|"
