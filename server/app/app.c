@@ -351,6 +351,7 @@ static void fill_service(struct app *app)
     s->payload_encryption = c->payload_encryption;
     s->require_dic_version = c->require_dic_version;
     s->rate = rate_new(c->rate_per_minute);
+    s->dic_version = dic_version_new();
     s->max_body = (size_t)c->body_bytes;
 }
 
@@ -366,6 +367,7 @@ static void stop_workers(struct app *app)
 {
     workers_stop(&app->workers);
     rate_free(&app->service.rate);
+    dic_version_free(&app->service.dic_version);
 }
 
 static RESULT start_watch(struct app *app)

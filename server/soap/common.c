@@ -1,4 +1,5 @@
 /* What several operations need: current versions, addresses, and parameters that need reading. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/caltime.h"
@@ -7,20 +8,18 @@
 #include "query/catalog.h"
 #include "soap/worker.h"
 
-#define NS_PER_SEC INT64_C(1000000000)
-
-enum { VERSION_SECONDS = 3 }; /* a new dicVersion is told to devices this late at most */
+static RESULT dic_version_text(struct engine_call *call, bool newest, const char **text)
+{
+    struct soap_worker *w = worker_of(call);
+    int32_t version = 0;
+    TRY(dic_version_get(w->service->dic_version, w->db, newest, &version));
+    *text = arena_printf(call->arena, "%d", (int)version);
+    return RESULT_OK;
+}
 
 RESULT worker_dic_version(struct engine_call *call, const char **text)
 {
-    struct soap_worker *w = worker_of(call);
-    int64_t now = clock_monotonic();
-    if (w->dic_version_at == 0 || now - w->dic_version_at > VERSION_SECONDS * NS_PER_SEC) {
-        TRY(catalog_dic_version(w->db, &w->dic_version));
-        w->dic_version_at = now;
-    }
-    *text = arena_printf(call->arena, "%d", (int)w->dic_version);
-    return RESULT_OK;
+    return dic_version_text(call, false, text);
 }
 
 RESULT worker_query_db(struct soap_worker *w, struct db **db)
@@ -40,8 +39,8 @@ RESULT worker_base_data(struct engine_call *call, char **names, int count, struc
     int64_t local = clock_now() + caltime_offset_seconds() * INT64_C(1000000);
     if (count > MOST_TABLES)
         return result_error(ERR_SENDER, 2103, "table最多%d个 / table: at most %d names", MOST_TABLES, MOST_TABLES);
-    w->dic_version_at = 0; /* not an older version than the entries: the device would load them again */
-    TRY(worker_dic_version(call, dic_version));
+    /* not an older version than the entries: the device would load them again */
+    TRY(dic_version_text(call, true, dic_version));
     return base_data_query(w->db, (const char *const *)names, (size_t)count, (int32_t)(local / INT64_C(86400000000)),
                            call->arena, tables);
 }
@@ -99,6 +98,9 @@ RESULT versions_outdated(struct engine_call *call, const char *reg_version, cons
 {
     const char *current = NULL;
     TRY(worker_dic_version(call, &current));
+    /* a version above ours is no outdated one: it was told by another server, or read after an import of this second */
+    if (strtol(dic_version, NULL, 10) > strtol(current, NULL, 10))
+        TRY(dic_version_text(call, true, &current));
     *outdated = strcmp(reg_version, REG_VERSION) != 0 || strcmp(dic_version, current) != 0;
     return RESULT_OK;
 }

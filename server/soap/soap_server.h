@@ -10,6 +10,7 @@
 #include "db/db.h"
 #include "ingest/ingest.h"
 #include "net/net.h"
+#include "query/dic_version.h"
 #include "registry/registry.h"
 #include "validate/rate.h"
 
@@ -21,10 +22,11 @@ struct soap_service { /* what the operations work with */
     const char *identity_rule;
     const char *platform_code; /* our own: "420000", "000000" … */
     const char *platform_name;
-    const char *public_url;    /* "" : from the Host header */
-    bool payload_encryption;   /* give devices a secretKey */
-    bool require_dic_version;  /* 2108 refuses instead of warning */
-    struct rate_limiter *rate; /* shared by all workers; NULL: no limit (1106) */
+    const char *public_url;          /* "" : from the Host header */
+    bool payload_encryption;         /* give devices a secretKey */
+    bool require_dic_version;        /* 2108 refuses instead of warning */
+    struct rate_limiter *rate;       /* shared by all workers; NULL: no limit (1106) */
+    struct dic_version *dic_version; /* shared by all workers */
     unsigned char token_key[32];
     size_t max_body; /* of an unpacked HTTP body; 0: SOAP_BODY_LIMIT */
 };

@@ -15,8 +15,6 @@ struct soap_worker {
     struct engine *engine;
     struct wire_limits limits; /* of an envelope */
     struct identity identity;  /* of the request in hand */
-    int32_t dic_version;       /* as of dic_version_at, see worker_dic_version */
-    int64_t dic_version_at;    /* monotonic ns; 0: never */
 };
 
 static inline struct soap_worker *worker_of(struct engine_call *call)
@@ -26,7 +24,7 @@ static inline struct soap_worker *worker_of(struct engine_call *call)
 
 /* Whose account a request is on: its identity, or its certificate where that holds none. */
 const char *worker_payer(struct engine_call *call);
-/* dicVersion as text in the call's arena. Read from the database at most every few seconds. */
+/* dicVersion as text in the call's arena. Some seconds old at most, and never older than what another worker told. */
 RESULT worker_dic_version(struct engine_call *call, const char **text);
 RESULT worker_query_db(struct soap_worker *w, struct db **db);
 /* DownloadBaseData: the lists asked for as they are valid today, with the dicVersion that they have at least. */

@@ -1,6 +1,7 @@
 """Admission 接入 step by step, commands for devices, base data that devices load."""
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import nhjc
@@ -339,6 +340,28 @@ class BaseData(AdmissionCase):
     def tables(self, device, *names):
         answer = self.code(device.client.call('access', 'DownloadBaseData', ('deviceId', device.id), *[('table', n) for n in names]), 0)
         return answer, {t.get('name'): {e.get('code'): e for e in t.all('entry')} for t in answer.all('table')}
+
+    def asked_at_once(self, device, count):
+        """CheckVersion over so many connections at the same time: every worker has answered."""
+        clients = [self.province.client(device.enterprise) for _ in range(count)]
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(lambda client: [client.call('access', 'CheckVersion', ('deviceId', device.id)).get('dicVersion') for _ in range(5)], clients))
+
+    def test_a_version_once_told_is_told_by_every_worker(self):
+        device = self.stack.device(187, BASIC)
+        self.asked_at_once(device, 8)
+        self.load('region', 'code,name\n420100,武汉市\n420187,一处县\n', '--keep')
+        told = self.tables(device, 'region')[0].get('dicVersion')
+        self.assertEqual({version for versions in self.asked_at_once(device, 8) for version in versions}, {told})
+
+    def test_the_newest_version_is_never_called_outdated(self):
+        device = self.stack.device(187, BASIC)
+        for i in range(3):
+            self.asked_at_once(device, 8)
+            self.load('region', 'code,name\n420100,武汉市\n42019%d,又一县\n' % i, '--keep')
+            device.dic_version = str(self.province.number('SELECT max(dic_version) FROM base_data'))
+            answer = self.code(device.upload(readings(POWER, '2024-03-0%d 00:00' % (1 + i), ['1'])), 0)
+            self.assertEqual([f.get('code') for f in answer.all('finding')], [])
 
     def test_a_change_reaches_the_device(self):
         device = self.registered(170)
