@@ -131,3 +131,13 @@ RESULT args_time(const struct args *args, const char *name, int64_t otherwise, i
     }
     return RESULT_OK;
 }
+
+RESULT args_span(int64_t from, int64_t to)
+{
+    char begin[CALTIME_TEXT], end[CALTIME_TEXT];
+    if (from < to) {
+        return RESULT_OK;
+    }
+    return result_error(ERR_SENDER, 0, "起须早于止 / --from must be before --to: %s, %s", caltime_format(from, begin),
+                        caltime_format(to, end));
+}

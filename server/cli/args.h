@@ -36,5 +36,8 @@ bool args_given(const struct args *args, const char *name);
 RESULT args_int(const struct args *args, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *out);
 /* An instant in the platform zone: the forms of statDate, also yyyy-MM-dd and yyyy-MM (their first instant). */
 RESULT args_time(const struct args *args, const char *name, int64_t otherwise, int64_t *us);
+/* What --from and --to (or their defaults) came to. SENDER when nothing lies between them: a check of nothing would
+ * report that nothing differs. */
+RESULT args_span(int64_t from, int64_t to);
 
 #endif

@@ -128,6 +128,27 @@ RESULT cli_db(struct cli *cli)
     return r.kind == ERR_SENDER ? result_error(r.kind, r.code, "数据库与程序版本不符 / %s", r.text) : r;
 }
 
+static const struct db_stmt KNOWN = {"cli_known", "SELECT 1 FROM unit WHERE code = $1 UNION ALL "
+                                                  "SELECT 1 FROM platform WHERE code = $1 AND $2 LIMIT 1"};
+
+RESULT cli_known_sender(struct cli *cli, const char *code, bool platforms)
+{
+    if (!code || !*code) {
+        return RESULT_OK;
+    }
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    db_params_init(&p);
+    db_bind_text(&p, code);
+    db_bind_bool(&p, platforms);
+    struct result r = db_query(cli->db, &KNOWN, &p, &rows);
+    db_params_free(&p);
+    bool known = result_ok(r) && db_rows_count(rows) > 0;
+    db_rows_free(&rows);
+    TRY(r);
+    return known ? RESULT_OK : result_error(ERR_NOT_FOUND, 0, "没有这个企业 / no such enterprise: %s", code);
+}
+
 /* The person at the keyboard, also behind sudo. */
 static void name_actor(struct cli *cli)
 {

@@ -51,6 +51,9 @@ int cli_main(int argc, char **argv);
 RESULT cli_db(struct cli *cli);
 /* Without the version check, for db migrate and for the pki, which works without a database too. */
 RESULT cli_db_unchecked(struct cli *cli);
+/* NOT_FOUND when a list is asked of an enterprise (platforms: or a platform) that is not there: an empty answer would
+ * look like one. code NULL or "": of all. After cli_db. */
+RESULT cli_known_sender(struct cli *cli, const char *code, bool platforms);
 /* "错误 / error: text" on standard error; gives EXIT_FAILED. */
 int cli_failed(struct result r);
 int cli_wrong_usage(struct result r); /* likewise EXIT_USAGE */

@@ -32,6 +32,7 @@ static RESULT bind(const struct args *args, struct db_params *p)
     int64_t from, to, limit, day = 86400 * USEC_PER_SEC;
     TRY(args_time(args, "to", clock_now() + day, &to));
     TRY(args_time(args, "from", to - 31 * day, &from));
+    TRY(args_span(from, to));
     TRY(args_int(args, "limit", 1, 100000, 50, &limit));
     db_bind_time(p, from);
     db_bind_time(p, to);

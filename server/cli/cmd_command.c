@@ -178,6 +178,7 @@ static int cmd_list(struct cli *cli, const struct args *args)
     db_bind_bool(&p, args_given(args, "open"));
     db_bind_int8(&p, limit);
     r = cli_db(cli);
+    r = result_ok(r) ? cli_known_sender(cli, args->word_count ? args->words[0] : NULL, false) : r;
     r = result_ok(r) ? db_query(cli->db, &LIST, &p, &rows) : r;
     db_params_free(&p);
     if (!result_ok(r)) {

@@ -185,6 +185,10 @@ static void list_row(struct table *t, const struct db_rows *rows, size_t i)
 static int cmd_list(struct cli *cli, const struct args *args)
 {
     const char *region = args_text(args, "region"), *state = args_text(args, "state");
+    enum unit_state known;
+    if (state && !unit_state_from_name(state, &known)) {
+        return cli_wrong_usage(result_error(ERR_SENDER, 0, "没有这个状态 / no such state: %s", state));
+    }
     struct db_params p;
     db_params_init(&p);
     db_bind_text(&p, region ? region : "");

@@ -162,6 +162,7 @@ static int cmd_list(struct cli *cli, const struct args *args)
     db_params_init(&p);
     db_bind_text(&p, code ? code : "");
     struct result r = cli_db(cli);
+    r = result_ok(r) ? cli_known_sender(cli, code, false) : r;
     r = result_ok(r) ? db_query(cli->db, &LIST, &p, &rows) : r;
     db_params_free(&p);
     if (result_ok(r))

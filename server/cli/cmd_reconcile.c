@@ -235,7 +235,8 @@ static RESULT reconcile(struct reconciliation *r, const struct args *args)
 static RESULT read_times(const struct args *args, struct reconciliation *r)
 {
     TRY(args_time(args, "from", INT64_MIN, &r->from));
-    return args_time(args, "to", INT64_MIN, &r->to);
+    TRY(args_time(args, "to", INT64_MIN, &r->to));
+    return args_span(r->from, r->to);
 }
 
 static int cmd_reconcile(struct cli *cli, const struct args *args)

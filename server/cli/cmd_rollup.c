@@ -11,7 +11,6 @@
 
 static const struct db_stmt CODES = {
     "cli_codes", "SELECT id, code FROM unit WHERE ($1 = '' OR code = $1) AND next_slot > 0 ORDER BY code"};
-static const struct db_stmt KNOWN = {"cli_known", "SELECT 1 FROM unit WHERE code = $1"};
 
 struct verification {
     struct registry *registry;
@@ -42,25 +41,16 @@ static RESULT verify_rows(struct cli *cli, struct verification *v, const struct 
     return RESULT_OK;
 }
 
-static RESULT require_code(struct db *db, const struct db_params *p, const char *code)
-{
-    struct db_rows *rows = NULL;
-    TRY(db_query(db, &KNOWN, p, &rows));
-    bool known = !*code || db_rows_count(rows) > 0;
-    db_rows_free(&rows);
-    return known ? RESULT_OK : result_error(ERR_NOT_FOUND, 0, "没有这个企业 / no such enterprise: %s", code);
-}
-
 static RESULT verify(struct cli *cli, struct verification *v, const char *code)
 {
     TRY(cli_db(cli));
+    TRY(cli_known_sender(cli, code, false));
     TRY(registry_open(cli->db, &v->registry));
     struct db_params p;
     db_params_init(&p);
     db_bind_text(&p, code);
     struct db_rows *rows = NULL;
-    struct result r = require_code(cli->db, &p, code);
-    r = result_ok(r) ? db_query(cli->db, &CODES, &p, &rows) : r;
+    struct result r = db_query(cli->db, &CODES, &p, &rows);
     db_params_free(&p);
     r = result_ok(r) ? verify_rows(cli, v, rows) : r;
     db_rows_free(&rows);
@@ -72,7 +62,8 @@ static RESULT read_span(const struct args *args, struct verification *v)
 {
     static const struct civil FIRST = {.year = 2010, .month = 1, .day = 1};
     TRY(args_time(args, "from", caltime_instant(&FIRST), &v->from));
-    return args_time(args, "to", period_next(GRAN_YEAR, period_start(GRAN_YEAR, clock_now())), &v->to);
+    TRY(args_time(args, "to", period_next(GRAN_YEAR, period_start(GRAN_YEAR, clock_now())), &v->to));
+    return args_span(v->from, v->to);
 }
 
 /* In the transaction that marks what is to be computed again. */

@@ -80,7 +80,8 @@ static RESULT read_words(const struct args *args, struct statistics_question *q)
         return result_error(ERR_SENDER, 0, "--compare 须为下列之一 / must be one of: none, yoy, pop");
     int64_t now = period_start(q->granularity, clock_now());
     TRY(args_time(args, "from", period_start(q->granularity, now - 1), &q->from));
-    return args_time(args, "to", now > q->from ? now : q->from + 1, &q->to);
+    TRY(args_time(args, "to", now > q->from ? now : q->from + 1, &q->to));
+    return args_span(q->from, q->to);
 }
 
 static int cmd_stat(struct cli *cli, const struct args *args)
@@ -154,6 +155,7 @@ static int cmd_intensity(struct cli *cli, const struct args *args)
     struct db_rows *rows = NULL;
     struct result r = args_time(args, "from", period_start(GRAN_YEAR, year - 1), &from);
     r = result_ok(r) ? args_time(args, "to", period_next(GRAN_YEAR, year), &to) : r;
+    r = result_ok(r) ? args_span(from, to) : r;
     if (!result_ok(r))
         return cli_wrong_usage(r);
     r = ask_intensity(cli, args->words[0], from, to, &rows);
@@ -214,6 +216,7 @@ static int cmd_restated(struct cli *cli, const struct args *args)
     struct db_rows *rows = NULL;
     struct result r = args_time(args, "from", 0, &from);
     r = result_ok(r) ? args_time(args, "to", clock_now() + USEC_PER_SEC, &to) : r;
+    r = result_ok(r) ? args_span(from, to) : r;
     r = result_ok(r) ? args_int(args, "most", 1, 100000, 1000, &most) : r;
     if (!result_ok(r))
         return cli_wrong_usage(r);
@@ -224,6 +227,7 @@ static int cmd_restated(struct cli *cli, const struct args *args)
     db_bind_time(&p, to);
     db_bind_int8(&p, most);
     r = cli_db(cli);
+    r = result_ok(r) ? cli_known_sender(cli, code, false) : r;
     r = result_ok(r) ? db_query(cli->db, &RESTATED, &p, &rows) : r;
     db_params_free(&p);
     if (result_ok(r))

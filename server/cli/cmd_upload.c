@@ -74,6 +74,7 @@ static RESULT bind(const struct args *args, struct db_params *p)
     int64_t from, to, limit, day = 86400 * USEC_PER_SEC;
     TRY(args_time(args, "to", clock_now() + day, &to));
     TRY(args_time(args, "from", to - 31 * day, &from));
+    TRY(args_span(from, to));
     TRY(args_int(args, "limit", 1, 100000, 50, &limit));
     db_bind_time(p, from);
     db_bind_time(p, to);
@@ -87,6 +88,8 @@ static int list(struct cli *cli, const struct args *args, const struct db_params
     bool refused = args_given(args, "refused");
     struct db_rows *rows = NULL;
     struct result r = cli_db(cli);
+    if (result_ok(r) && !refused) /* whoever was refused may be nobody's code */
+        r = cli_known_sender(cli, args_text(args, "enterprise"), true);
     r = result_ok(r) ? db_query(cli->db, refused ? &REFUSED : &UPLOADS, p, &rows) : r;
     if (!result_ok(r)) {
         return cli_failed(r);

@@ -64,6 +64,35 @@ class Operations(StackCase):
 
 
 
+class Questions(StackCase):
+    """An answer about nothing must not look like an answer that nothing is wrong."""
+    options = Operations.options
+
+    def refused(self, code, *words):
+        done = self.province.ctl(*words, check=False)
+        self.assertEqual(done.returncode, code, '%s: %s%s' % (' '.join(words), done.stdout, done.stderr))
+        self.bilingual(done.stderr)
+
+    def test_a_span_that_holds_nothing_is_wrong_usage(self):
+        code = self.stack.enterprise(300)
+        backwards = ('--from', '2026-02-01', '--to', '2026-01-01')
+        for words in (('rollup', 'verify'), ('rollup', 'repair'), ('outbox', 'reconcile', 'nation'), ('upload', 'list'), ('audit', 'list'),
+                      ('report', 'conformity', code), ('report', 'quality', code), ('stat',), ('stat', 'intensity', code), ('restated',)):
+            self.refused(2, *words, *backwards)
+            self.refused(2, *words, '--from', '2026-01-01', '--to', '2026-01-01')
+        self.refused(2, 'rollup', 'verify', '--from', '2126-01-01')  # beyond what it ends with by itself
+        self.province.verified('--from', '2026-01-01', '--to', '2026-01-02')
+
+    def test_a_list_of_an_enterprise_or_state_that_does_not_exist_is_refused(self):
+        code = self.stack.enterprise(301)
+        for words in (('upload', 'list', '--enterprise'), ('command', 'list'), ('meter', 'list', '--enterprise'), ('restated', '--enterprise')):
+            self.refused(1, *words, code[:-1] + 'x')
+            self.province.ctl(*words, code)
+        self.province.ctl('upload', 'list', '--refused', '--enterprise', code[:-1] + 'x')  # who was refused may be unknown
+        self.refused(2, 'enterprise', 'list', '--state', 'acepted')
+        self.assertIn(code, self.province.ctl('enterprise', 'list', '--state', 'accepted').stdout)
+
+
 class Rights(StackCase):
     options = 'retention_raw = 3650d'  # a stack of its own
 

@@ -131,6 +131,17 @@ START_TEST(times_may_be_a_day_or_a_month)
 }
 END_TEST
 
+START_TEST(a_span_begins_before_it_ends)
+{
+    ck_assert(result_ok(caltime_set_zone("Asia/Shanghai")));
+    ck_assert(result_ok(args_span(1, 2)));
+    ck_assert(!result_ok(args_span(2, 2)));
+    struct result r = args_span(3, 2);
+    ck_assert_int_eq(r.kind, ERR_SENDER);
+    ck_assert_ptr_nonnull(strstr(r.text, "1970-01-01 08:00:00"));
+}
+END_TEST
+
 START_TEST(chinese_counts_two_columns)
 {
     ck_assert_int_eq(text_width(""), 0);
@@ -188,5 +199,5 @@ END_TEST
 
 UNIT_MAIN("cli_text", options_and_words_may_be_mixed, a_value_may_follow_an_equals_sign_and_begin_with_dashes,
           two_dashes_end_the_options, wrong_use_is_refused_with_its_word, a_needed_option_is_asked_for_by_name,
-          numbers_are_whole_and_bounded, times_may_be_a_day_or_a_month, chinese_counts_two_columns,
-          columns_are_aligned_by_their_width, json_quotes_texts_and_leaves_numbers_bare)
+          numbers_are_whole_and_bounded, times_may_be_a_day_or_a_month, a_span_begins_before_it_ends,
+          chinese_counts_two_columns, columns_are_aligned_by_their_width, json_quotes_texts_and_leaves_numbers_bare)
