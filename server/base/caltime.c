@@ -95,14 +95,16 @@ struct result caltime_set_zone(const char *name)
 {
     int offset = 0;
     if (!name || !plain_name(name)) {
-        return result_error(ERR_SENDER, 0, "not the name of a time zone");
+        return result_error(ERR_SENDER, 0, "时区名无效 / not the name of a time zone");
     }
     if (has_tzdata(name)) {
         if (!constant_offset(name, &offset)) {
-            return result_error(ERR_SENDER, 0, "time zone %s changes its offset after 2010", name);
+            return result_error(ERR_SENDER, 0,
+                                "时区%s在2010年后变更过时差，不能用 / time zone %s changes its offset after 2010", name,
+                                name);
         }
     } else if (!find_built_in(name, &offset)) {
-        return result_error(ERR_SENDER, 0, "unknown time zone %s", name);
+        return result_error(ERR_SENDER, 0, "没有时区%s / unknown time zone %s", name, name);
     }
     memmove(zone_name, name, strlen(name) + 1);
     zone_offset = offset;

@@ -72,7 +72,7 @@ static struct result read_conninfo(struct db *db)
     PQconninfoOption *all = PQconninfoParse(db->conninfo, &message);
     if (!all) {
         PQfreemem(message);
-        return db_fail_own(db, ERR_SENDER, 0, "the database connection string is malformed");
+        return db_fail_own(db, ERR_SENDER, 0, "数据库连接串格式有误 / the database connection string is malformed");
     }
     const char *users = NULL;
     for (PQconninfoOption *o = all; o->keyword; o++) {

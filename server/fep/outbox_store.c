@@ -360,7 +360,9 @@ static RESULT assign_rows(struct db *db, const struct claiming *k)
     TRY(run(db, &ASSIGN, &p, &rows));
     bool all = db_rows_affected(rows) == (int64_t)c->row_count;
     db_rows_free(&rows);
-    return all ? RESULT_OK : result_error(ERR_CONFLICT, 0, "outbox rows were taken by another forwarder");
+    return all ? RESULT_OK
+               : result_error(ERR_CONFLICT, 0,
+                              "待发记录已被另一转发进程取走 / outbox rows were taken by another forwarder");
 }
 
 /* What was sent after a late row is older news there than here: it follows the row once more. */

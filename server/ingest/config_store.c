@@ -149,9 +149,9 @@ struct current {
 static RESULT may_write(const struct config_write *w, const char *region, const char *state)
 {
     if (w->from_platform && !region_covers(w->platform_code, region))
-        return result_error(ERR_UNAUTHORISED, 1103, "the enterprise is not under this platform");
+        return result_error(ERR_UNAUTHORISED, 1103, "企业不属于该平台管辖 / the enterprise is not under this platform");
     if (strcmp(state, "suspended") == 0 || strcmp(state, "retired") == 0)
-        return result_error(ERR_UNAUTHORISED, 1104, "the enterprise is suspended or retired");
+        return result_error(ERR_UNAUTHORISED, 1104, "企业已停用或退出 / the enterprise is suspended or retired");
     return RESULT_OK;
 }
 
@@ -172,8 +172,9 @@ static RESULT read_current(struct db *db, struct db_params *p, struct config_wri
     db_bind_text(p, w->checked->code);
     struct db_rows *rows = NULL;
     TRY(db_query(db, &CURRENT, p, &rows));
-    struct result r = db_rows_count(rows) == 1 ? read_row(rows, w, out)
-                                               : result_error(ERR_UNAUTHORISED, 1104, "enterprise is not known here");
+    struct result r = db_rows_count(rows) == 1
+                          ? read_row(rows, w, out)
+                          : result_error(ERR_UNAUTHORISED, 1104, "本平台没有该企业 / the enterprise is not known here");
     db_rows_free(&rows);
     return r;
 }

@@ -144,7 +144,7 @@ static RESULT look_up(struct config_job *j, bool *found)
         const void *first = db_get_bytea(rows, 0, 1, &n);
         j->answer->config_version = (int32_t)-db_get_int(rows, 0, 0);
         if (n != sizeof j->digest || memcmp(first, j->digest, n) != 0)
-            r = result_error(ERR_CONFLICT, 2107, "messageId was used with other content");
+            r = result_error(ERR_CONFLICT, 2107, "该messageId已用于其他内容 / messageId was used with other content");
     }
     db_rows_free(&rows);
     return r;

@@ -114,7 +114,8 @@ static RESULT check_methods(struct job *j)
                                  METHODS[i].allowed),
                     arena_printf(j->arena, "%s %s is not allowed for this enterprise, allowed: %s", METHODS[i].en,
                                  METHODS[i].word, METHODS[i].allowed));
-        return result_error(ERR_SENDER, 2105, "%s %s is not allowed", METHODS[i].en, METHODS[i].word);
+        return result_error(ERR_SENDER, 2105, "没有开放%s%s / %s %s is not allowed", METHODS[i].zh, METHODS[i].word,
+                            METHODS[i].en, METHODS[i].word);
     }
     return RESULT_OK;
 }

@@ -185,7 +185,8 @@ static RESULT listen_on(const char *host, int port, int *fd)
     snprintf(service, sizeof(service), "%d", port);
     int e = getaddrinfo(host && host[0] ? host : NULL, service, &hints, &found);
     if (e) {
-        return result_error(ERR_SENDER, 0, "address to listen on: %s: %s", host ? host : "", gai_strerror(e));
+        return result_error(ERR_SENDER, 0, "监听地址无效 / address to listen on: %s: %s", host ? host : "",
+                            gai_strerror(e));
     }
     struct result r = bind_to(found, fd);
     freeaddrinfo(found);

@@ -30,9 +30,10 @@ const char *tls_error_text(void)
 
 /* ---- contexts ---- */
 
-static struct result file_error(const char *what, const char *file)
+static struct result file_error(const char *zh, const char *en, const char *file)
 {
-    return result_error(ERR_SENDER, 0, "%s %s: %s", what, file ? file : "(none)", tls_error_text());
+    return result_error(ERR_SENDER, 0, "%s无法使用 / cannot use the %s %s: %s", zh, en, file ? file : "-",
+                        tls_error_text());
 }
 
 /* Never asks at a terminal: a key that needs a passphrase is an error. */
@@ -73,11 +74,11 @@ static struct result new_context(bool server, SSL_CTX **out)
 static struct result load_identity(SSL_CTX *ctx, const char *cert_file, const char *key_file)
 {
     if (!cert_file || SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1) {
-        return file_error("certificate", cert_file);
+        return file_error("证书文件", "certificate file", cert_file);
     }
     if (!key_file || SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(ctx) != 1) {
-        return file_error("key", key_file);
+        return file_error("私钥文件", "key file", key_file);
     }
     return RESULT_OK;
 }
@@ -85,7 +86,7 @@ static struct result load_identity(SSL_CTX *ctx, const char *cert_file, const ch
 static struct result load_cas(SSL_CTX *ctx, const char *ca_file)
 {
     if (!ca_file || SSL_CTX_load_verify_file(ctx, ca_file) != 1) {
-        return file_error("CA bundle", ca_file);
+        return file_error("CA文件", "CA bundle", ca_file);
     }
     return RESULT_OK;
 }
@@ -136,7 +137,7 @@ static struct result load_crls(SSL_CTX *ctx, const char *file)
 {
     BIO *bio = BIO_new_file(file, "r");
     if (!bio) {
-        return file_error("CRL", file);
+        return file_error("吊销列表", "CRL", file);
     }
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
     int count = 0;
@@ -148,7 +149,7 @@ static struct result load_crls(SSL_CTX *ctx, const char *file)
     /* "No start line" is how the end of a PEM file looks; anything else is a damaged CRL. */
     bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     if (!at_end || count == 0) {
-        return file_error("CRL", file);
+        return file_error("吊销列表", "CRL", file);
     }
     ERR_clear_error();
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
@@ -187,7 +188,7 @@ static struct result load_server_files(SSL_CTX *ctx, const struct net_tls_config
     TRY(load_cas(ctx, config->ca_file));
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(config->ca_file);
     if (!names) {
-        return file_error("CA bundle", config->ca_file);
+        return file_error("CA文件", "CA bundle", config->ca_file);
     }
     SSL_CTX_set_client_CA_list(ctx, names);
     expiry->certificate = unix_seconds(X509_get0_notAfter(SSL_CTX_get0_certificate(ctx)));

@@ -199,7 +199,7 @@ static RESULT open_socket(struct tls_client *c, int64_t deadline)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     int e = getaddrinfo(c->url.host, c->url.port, &hints, &found);
     if (e) {
-        return result_error(ERR_TRANSIENT, 0, "%s: %s", c->url.host, gai_strerror(e));
+        return result_error(ERR_TRANSIENT, 0, "主机名无法解析 / cannot resolve %s: %s", c->url.host, gai_strerror(e));
     }
     for (struct addrinfo *a = found; a && c->fd < 0; a = a->ai_next) {
         c->fd = connect_to(a, deadline);
@@ -207,7 +207,7 @@ static RESULT open_socket(struct tls_client *c, int64_t deadline)
     int error = errno;
     freeaddrinfo(found);
     if (c->fd < 0) {
-        return result_error(ERR_TRANSIENT, 0, "connect to %s: %s", c->url.authority, strerror(error));
+        return result_error(ERR_TRANSIENT, 0, "无法连接 / cannot connect to %s: %s", c->url.authority, strerror(error));
     }
     int on = 1;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -240,10 +240,10 @@ static RESULT pump(struct tls_client *c, int64_t deadline)
 {
     int events = poll_until(c->fd, (short)(POLLIN | (c->out.len ? POLLOUT : 0)), deadline);
     if (events == 0) {
-        return result_error(ERR_TRANSIENT, 0, "%s: timed out", c->url.authority);
+        return result_error(ERR_TRANSIENT, 0, "连接超时 / %s: timed out", c->url.authority);
     }
     if (events < 0) {
-        return result_error(ERR_TRANSIENT, 0, "%s: poll: %s", c->url.authority, strerror(errno));
+        return result_error(ERR_TRANSIENT, 0, "等待网络时出错 / %s: poll: %s", c->url.authority, strerror(errno));
     }
     if (events & POLLOUT) {
         send_some(c);
@@ -284,15 +284,16 @@ static struct result tls_failure(struct tls_client *c)
     long verdict = SSL_get_verify_result(c->tls.ssl);
     const struct alert_row *row = certificate_alert(reason - SSL_AD_REASON_OFFSET);
     if (row) {
-        return result_error(ERR_UNAUTHORISED, row->code, "%s refused our certificate: %s", c->url.authority,
-                            tls_error_text());
+        return result_error(ERR_UNAUTHORISED, row->code, "对方不接受本端证书 / %s refused our certificate: %s",
+                            c->url.authority, tls_error_text());
     }
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
         ERR_clear_error();
-        return result_error(ERR_UNAUTHORISED, 0, "certificate of %s: %s", c->url.authority,
+        return result_error(ERR_UNAUTHORISED, 0, "对方证书不可信 / certificate of %s: %s", c->url.authority,
                             X509_verify_cert_error_string(verdict));
     }
-    return result_error(ERR_TRANSIENT, 0, "%s: %s", c->url.authority, tls_error_text());
+    return result_error(ERR_TRANSIENT, 0, "TLS连接失败 / TLS connection to %s failed: %s", c->url.authority,
+                        tls_error_text());
 }
 
 static bool set_name(SSL *ssl, const struct url *url)
@@ -315,7 +316,7 @@ static RESULT handshake(struct tls_client *c, int64_t deadline)
             TRY(pump(c, deadline));
             break;
         case TLS_ENDED:
-            return result_error(ERR_TRANSIENT, 0, "%s: closed during the handshake", c->url.authority);
+            return result_error(ERR_TRANSIENT, 0, "握手时对方断开 / %s: closed during the handshake", c->url.authority);
         case TLS_FAILED:
             send_some(c); /* our alert */
             return tls_failure(c);
@@ -426,7 +427,8 @@ static RESULT take_answer(struct tls_client *c, struct call *call, const uint8_t
     call->any_byte = call->any_byte || n > 0;
     size_t used = http_parser_execute(&call->parser, &answer_settings, (const char *)bytes, n);
     if (call->too_large) {
-        return result_error(ERR_LIMIT, 0, "%s: answer over %zu bytes", c->url.authority, call->max_answer);
+        return result_error(ERR_LIMIT, 0, "对方的应答过长 / %s: answer over %zu bytes", c->url.authority,
+                            call->max_answer);
     }
     if (call->complete) {
         call->keep_alive = call->keep_alive && used == n;
@@ -434,7 +436,8 @@ static RESULT take_answer(struct tls_client *c, struct call *call, const uint8_t
     }
     enum http_errno e = HTTP_PARSER_ERRNO(&call->parser);
     if (e != HPE_OK || call->parser.upgrade) {
-        return result_error(ERR_TRANSIENT, 0, "%s: answer is not HTTP: %s", c->url.authority, http_errno_name(e));
+        return result_error(ERR_TRANSIENT, 0, "对方的应答不是HTTP / %s: answer is not HTTP: %s", c->url.authority,
+                            http_errno_name(e));
     }
     return RESULT_OK;
 }
@@ -449,7 +452,8 @@ static RESULT take_end(struct tls_client *c, struct call *call)
     if (call->complete) {
         return RESULT_OK;
     }
-    return result_error(ERR_TRANSIENT, 0, "%s: closed before the answer was complete", c->url.authority);
+    return result_error(ERR_TRANSIENT, 0, "应答未完对方即断开 / %s: closed before the answer was complete",
+                        c->url.authority);
 }
 
 /* ---- one request ---- */

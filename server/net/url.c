@@ -51,7 +51,7 @@ RESULT url_parse(const char *text, struct url *url)
     if (!text || strncasecmp(text, "https://", 8) != 0 || !is_visible(text) ||
         http_parser_parse_url(text, length, 0, &u) != 0 || !(u.field_set & 1 << UF_HOST) ||
         (u.field_set & (1 << UF_USERINFO | 1 << UF_FRAGMENT)) || (u.field_set & 1 << UF_PORT && u.port == 0)) {
-        return result_error(ERR_SENDER, 0, "not an https URL: %s", text ? text : "(none)");
+        return result_error(ERR_SENDER, 0, "须为https地址 / not an https URL: %s", text ? text : "-");
     }
     url->host = part(text, &u, UF_HOST);
     url->port = part(text, &u, UF_PORT);

@@ -51,7 +51,7 @@ static void fetch_once(void)
 
 static struct result unknown_name(const char *what, const char *allowed)
 {
-    return result_error(ERR_SENDER, 2103, "%s must be one of %s", what, allowed);
+    return result_error(ERR_SENDER, 2103, "%s只可为%s / %s must be one of %s", what, allowed, what, allowed);
 }
 
 RESULT encoding_from_name(const char *name, enum content_encoding *out)
@@ -110,7 +110,8 @@ static struct result check_digest(const struct envelope *e, const unsigned char 
         return result_error(ERR_SENDER, 2104, "摘要不是64位十六进制数字 / digest is not 64 hexadecimal digits");
     }
     if (!secret_equal(claimed, digest, 32)) {
-        return result_error(ERR_SENDER, 2104, "%s of the plain content is another one", DIGESTS[e->digest_method].wire);
+        return result_error(ERR_SENDER, 2104, "%s与原文的摘要不符 / %s of the plain content is another one",
+                            DIGESTS[e->digest_method].wire, DIGESTS[e->digest_method].wire);
     }
     return RESULT_OK;
 }
@@ -160,18 +161,21 @@ static struct result undo_cipher(const struct envelope *e, struct arena *arena, 
         return result_error(ERR_INTERNAL, 0, "cipher %s is not available", CIPHERS[e->cipher].wire);
     }
     if (!key_for(e->cipher, e->key, e->key_len, key)) {
-        return result_error(ERR_SENDER, 2105, "there is no key for %s", CIPHERS[e->cipher].wire);
+        return result_error(ERR_SENDER, 2105, "没有可用于%s的密钥 / there is no key for %s", CIPHERS[e->cipher].wire,
+                            CIPHERS[e->cipher].wire);
     }
     if (*n < least || *n > INT32_MAX / 2 || (!CIPHERS[e->cipher].aead && *n % 16 != 0)) {
         secret_wipe(key, sizeof key);
-        return result_error(ERR_SENDER, 2105, "%s cipher text has an impossible length", CIPHERS[e->cipher].wire);
+        return result_error(ERR_SENDER, 2105, "%s密文长度不合规 / %s cipher text has an impossible length",
+                            CIPHERS[e->cipher].wire, CIPHERS[e->cipher].wire);
     }
     unsigned char *plain = arena_alloc(arena, *n + 1);
     bool ok = decrypt(e->cipher, key, *text, *n, plain, n);
     secret_wipe(key, sizeof key);
     if (!ok) {
         ERR_clear_error();
-        return result_error(ERR_SENDER, 2105, "%s content does not decrypt", CIPHERS[e->cipher].wire);
+        return result_error(ERR_SENDER, 2105, "%s密文无法解密 / %s content does not decrypt", CIPHERS[e->cipher].wire,
+                            CIPHERS[e->cipher].wire);
     }
     plain[*n] = 0;
     *text = plain;
@@ -239,7 +243,9 @@ RESULT envelope_encrypt(enum content_cipher cipher, const unsigned char *key, si
     }
     fetch_once();
     if (!ciphers[cipher] || n > INT32_MAX / 2 || !key_for(cipher, key, key_len, full)) {
-        return result_error(ERR_SENDER, 2105, "cannot encrypt with %s: no such key or too long", CIPHERS[cipher].wire);
+        return result_error(ERR_SENDER, 2105,
+                            "无法用%s加密：没有密钥或内容过长 / cannot encrypt with %s: no such key or too long",
+                            CIPHERS[cipher].wire, CIPHERS[cipher].wire);
     }
     buf_reserve(out, n + 16 + 16 + TAG_LEN + 1);
     bool ok = encrypt(cipher, full, plain, n, out->data + out->len, &made);

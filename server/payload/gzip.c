@@ -19,13 +19,16 @@ struct inflating {
 
 static struct result refuse_format(const unsigned char *bytes, size_t n)
 {
-    const char *hint = "is not gzip data";
     if (n && bytes[0] == '<') {
-        hint = "is plain XML, not gzip data: contentEncoding should be identity";
-    } else if (n > 1 && (bytes[0] & 0x0F) == 8 && (bytes[0] * 256 + bytes[1]) % 31 == 0) {
-        hint = "is zlib (deflate) data, not gzip data";
+        return result_error(ERR_SENDER, 2106,
+                            "内容是未压缩的XML，contentEncoding应为identity / content is plain XML, not gzip data: "
+                            "contentEncoding should be identity");
     }
-    return result_error(ERR_SENDER, 2106, "content %s", hint);
+    if (n > 1 && (bytes[0] & 0x0F) == 8 && (bytes[0] * 256 + bytes[1]) % 31 == 0) {
+        return result_error(ERR_SENDER, 2106,
+                            "内容是zlib（deflate）数据，不是gzip / content is zlib (deflate) data, not gzip data");
+    }
+    return result_error(ERR_SENDER, 2106, "内容不是gzip数据 / content is not gzip data");
 }
 
 static bool beyond_bounds(const struct inflating *in)
@@ -54,7 +57,9 @@ static struct result inflate_member(struct inflating *in)
             return result_error(ERR_INTERNAL, 0, "zlib has no memory");
         }
         if (status != Z_OK || (in->z.avail_in == 0 && in->z.avail_out > 0)) {
-            return result_error(ERR_SENDER, 2106, "gzip data is %s", in->z.avail_in ? "damaged" : "cut off");
+            return result_error(ERR_SENDER, 2106,
+                                in->z.avail_in ? "gzip数据已损坏 / gzip data is damaged"
+                                               : "gzip数据不完整 / gzip data is cut off");
         }
     }
 }
@@ -79,7 +84,7 @@ RESULT envelope_gunzip(const void *bytes, size_t n, size_t max, struct buf *out)
         return refuse_format(p, n);
     }
     if (n > UINT32_MAX) {
-        return result_error(ERR_LIMIT, 2106, "content is too large");
+        return result_error(ERR_LIMIT, 2106, "内容过大 / content is too large");
     }
     struct inflating in = {.out = out, .start = out->len, .max = max, .input = n};
     in.z.next_in = (Bytef *)(uintptr_t)p;
@@ -102,7 +107,7 @@ RESULT envelope_gzip(const void *plain, size_t n, struct buf *out)
 {
     z_stream z = {0};
     if (n > UINT32_MAX / 2) {
-        return result_error(ERR_LIMIT, 2106, "content is too large");
+        return result_error(ERR_LIMIT, 2106, "内容过大 / content is too large");
     }
     if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WINDOW_GZIP, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
         return result_error(ERR_INTERNAL, 0, "zlib does not start");

@@ -132,8 +132,8 @@ static void fail_in_line(struct sax_run *run, int code, uint32_t line, const cha
     finding_add(run->findings, code, place_zh, place_en)->line = line;
     const struct code_row *row = code_find(code);
     /* the log gets the place only: the details may quote the payload */
-    run->failure = result_error(code == 2106 ? ERR_LIMIT : ERR_SENDER, code, "payload line %u: %s", line,
-                                row ? row->en : "refused");
+    run->failure = result_error(code == 2106 ? ERR_LIMIT : ERR_SENDER, code, "第%u行，%s / payload line %u: %s", line,
+                                row ? row->zh : "被拒绝", line, row ? row->en : "refused");
     starve(run);
 }
 

@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include "db/composite.h"
-#include "query/page_token.h"
-
-enum { DEFAULT_PAGE = 1000, LARGEST_PAGE = 10000 };
+#include "query/page.h"
 
 static const struct db_stmt DIC_VERSION = {"catalog.dic_version",
                                            "SELECT coalesce(max(dic_version), 0)::int4 FROM base_data"};
@@ -48,27 +46,14 @@ RESULT catalog_document(struct db *db, int32_t unit_id, struct arena *arena, str
 }
 
 /* What a token belongs to: the same question, whatever the size of its pages. */
-static const char *question_text(const struct enterprise_question *q, struct arena *arena)
+static void describe_question(const struct enterprise_question *q, struct buf *out)
 {
-    return arena_printf(arena, "enterprises\n%s\n%s\n%lld", q->region_prefix, q->industry_code ? q->industry_code : "",
-                        (long long)q->modified_since);
+    buf_printf(out, "enterprises\n%s\n%s\n%lld", q->region_prefix, q->industry_code ? q->industry_code : "",
+               (long long)q->modified_since);
 }
 
-static RESULT last_code(const struct enterprise_question *q, const char *question, struct arena *arena,
-                        const char **code)
-{
-    const void *position = NULL;
-    size_t n = 0;
-    *code = "";
-    if (!q->page.token)
-        return RESULT_OK;
-    TRY(page_token_open(arena, q->page.token_key, question, strlen(question), q->page.token, &position, &n));
-    *code = arena_strndup(arena, position, n);
-    return RESULT_OK;
-}
-
-static RESULT fetch(struct db *db, const struct enterprise_question *q, const char *after, int64_t size,
-                    struct db_rows **rows)
+/* The position is the last code of the page before. */
+static RESULT fetch(struct db *db, const struct enterprise_question *q, const struct page *page, struct db_rows **rows)
 {
     struct db_params p;
     db_params_init(&p);
@@ -78,8 +63,8 @@ static RESULT fetch(struct db *db, const struct enterprise_question *q, const ch
         db_bind_null(&p, OID_TIMESTAMPTZ);
     else
         db_bind_time(&p, q->modified_since);
-    db_bind_text(&p, after);
-    db_bind_int8(&p, size + 1);
+    db_bind_text_n(&p, page->position ? (const char *)page->position : "", page->position_len);
+    db_bind_int8(&p, (int64_t)page->size + 1);
     struct result r = db_query(db, &ENTERPRISES, &p, rows);
     db_params_free(&p);
     return r;
@@ -100,23 +85,36 @@ static void read_rows(const struct db_rows *rows, size_t count, struct arena *ar
                                     .modified_at = db_get_time(rows, i, 6)};
 }
 
+static RESULT next_token(const struct enterprise_list *list, const struct page *page, struct arena *arena,
+                         const char **token)
+{
+    struct buf position = BUF_INIT;
+    buf_append_str(&position, list->rows[list->count - 1].code);
+    struct result r = page_next(arena, page, &position, token);
+    buf_free(&position);
+    return r;
+}
+
+static RESULT answer_question(struct db *db, const struct enterprise_question *q, const struct buf *question,
+                              struct arena *arena, struct enterprise_list *answer)
+{
+    struct page page;
+    struct db_rows *rows = NULL;
+    TRY(page_open(arena, &q->page, question, &page));
+    TRY(fetch(db, q, &page, &rows));
+    size_t found = db_rows_count(rows), count = found > page.size ? page.size : found;
+    read_rows(rows, count, arena, answer);
+    db_rows_free(&rows);
+    return found > count ? next_token(answer, &page, arena, &answer->next_token) : RESULT_OK;
+}
+
 RESULT catalog_enterprises(struct db *db, const struct enterprise_question *q, struct arena *arena,
                            struct enterprise_list *answer)
 {
-    int64_t size = q->page.has_size ? q->page.size : DEFAULT_PAGE;
-    const char *question = question_text(q, arena), *after = NULL;
-    struct db_rows *rows = NULL;
+    struct buf question = BUF_INIT;
     *answer = (struct enterprise_list){0};
-    if (size < 1 || size > LARGEST_PAGE)
-        return result_error(ERR_SENDER, 2103, "pageSize must be 1..%d", LARGEST_PAGE);
-    TRY(last_code(q, question, arena, &after));
-    TRY(fetch(db, q, after, size, &rows));
-    size_t found = db_rows_count(rows), count = found > (size_t)size ? (size_t)size : found;
-    read_rows(rows, count, arena, answer);
-    db_rows_free(&rows);
-    if (found > count) {
-        const char *last = answer->rows[count - 1].code;
-        answer->next_token = page_token_make(arena, q->page.token_key, question, strlen(question), last, strlen(last));
-    }
-    return RESULT_OK;
+    describe_question(q, &question);
+    struct result r = answer_question(db, q, &question, arena, answer);
+    buf_free(&question);
+    return r;
 }

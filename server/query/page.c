@@ -13,7 +13,8 @@ struct result page_open(struct arena *a, const struct page_request *request, con
     *page = (struct page){.key = request->token_key, .question = question, .size = DEFAULT_SIZE};
     if (request->has_size) {
         if (request->size < 1 || request->size > LARGEST_SIZE) {
-            return result_error(ERR_SENDER, 2103, "pageSize is not within 1 and %d", LARGEST_SIZE);
+            return result_error(ERR_SENDER, 2103, "pageSize须在1至%d之间 / pageSize is not within 1 and %d",
+                                LARGEST_SIZE, LARGEST_SIZE);
         }
         page->size = (size_t)request->size;
     }

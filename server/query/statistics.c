@@ -104,5 +104,7 @@ struct result statistics_query(struct db *db, const struct statistics_question *
     db_rows_free(&rows);
     return count <= (size_t)most
                ? RESULT_OK
-               : result_error(ERR_LIMIT, 1107, "the answer has more than %lld rows: ask for less", (long long)most);
+               : result_error(ERR_LIMIT, 1107,
+                              "结果超过%lld行，请缩小范围 / the answer has more than %lld rows: ask for less",
+                              (long long)most, (long long)most);
 }

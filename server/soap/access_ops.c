@@ -82,7 +82,9 @@ static struct unit *named_unit(struct engine_call *call, const char *enterprise_
 {
     if (strcmp(worker_of(call)->identity.code, enterprise_code) == 0)
         return callers_unit(call, why);
-    *why = result_error(ERR_UNAUTHORISED, 1103, "the certificate is of another enterprise than enterpriseCode");
+    *why = result_error(
+        ERR_UNAUTHORISED, 1103,
+        "证书属于另一企业，不是enterpriseCode所指的 / the certificate is of another enterprise than enterpriseCode");
     return NULL;
 }
 

@@ -92,10 +92,11 @@ RESULT client_wire_write(struct client_wire *wire, enum client_op op, const void
 static RESULT plain_http(int status)
 {
     if (status == 401 || status == 403)
-        return result_error(ERR_UNAUTHORISED, 0, "HTTP status %d", status);
+        return result_error(ERR_UNAUTHORISED, 0, "对方拒绝，HTTP状态%d / refused with HTTP status %d", status, status);
     if (status == 413)
-        return result_error(ERR_LIMIT, 1107, "the message is too large for the other side");
-    return result_error(ERR_TRANSIENT, 0, "HTTP status %d without a SOAP answer", status);
+        return result_error(ERR_LIMIT, 1107, "报文超过对方的上限 / the message is too large for the other side");
+    return result_error(ERR_TRANSIENT, 0, "应答不是SOAP，HTTP状态%d / HTTP status %d without a SOAP answer", status,
+                        status);
 }
 
 static enum err_kind kind_of_code(int code)
@@ -124,14 +125,15 @@ static RESULT read_fault(struct client_wire *w)
 {
     const struct SOAP_ENV__Fault *f = soap_in_SOAP_ENV__Fault(w->soap, "SOAP-ENV:Fault", NULL, NULL);
     if (!f)
-        return result_error(ERR_TRANSIENT, 0, "unreadable fault");
+        return result_error(ERR_TRANSIENT, 0, "对方的Fault无法识别 / unreadable fault");
     const char *message = f->faultstring;
     int code = fault_code(f, &message);
     message = message ? message : "";
     if (code)
         return result_error(kind_of_code(code), code, "%s", message);
     bool sender = f->faultcode && strstr(f->faultcode, "Client");
-    return result_error(sender ? ERR_SENDER : ERR_TRANSIENT, 0, "fault without a code: %s", message);
+    return result_error(sender ? ERR_SENDER : ERR_TRANSIENT, 0, "对方的Fault没有代码 / fault without a code: %s",
+                        message);
 }
 
 /* gSOAP's lenient reading would take an absent responseCode for 0, which is "accepted". */
@@ -146,7 +148,7 @@ static RESULT read_response(struct client_wire *w, const struct client_op_row *r
 {
     void *read = row->read(w->soap, row->response_tag);
     if (!read || wire_read_end(w->soap) || !has_response_code(answer))
-        return result_error(ERR_TRANSIENT, 0, "the answer is no %s", row->response_tag);
+        return result_error(ERR_TRANSIENT, 0, "应答不是%s / the answer is no %s", row->response_tag, row->response_tag);
     const struct response_head *head = read;
     if (head->responseCode >= 9000)
         return result_error(ERR_TRANSIENT, head->responseCode, "%s",

@@ -104,10 +104,10 @@ enum { MOST_CODES = 10000 }; /* as many as rows fit on the largest page; each en
 static RESULT check_list(const char *name, char *const *list, int count)
 {
     if (count > MOST_CODES)
-        return result_error(ERR_SENDER, 2103, "%s: more than %d", name, MOST_CODES);
+        return result_error(ERR_SENDER, 2103, "%s超过%d个 / %s: more than %d", name, MOST_CODES, name, MOST_CODES);
     for (int i = 0; i < count; i++)
         if (!list[i])
-            return result_error(ERR_SENDER, 2103, "%s must not be nil", name);
+            return result_error(ERR_SENDER, 2103, "%s不得为nil / %s must not be nil", name, name);
     return RESULT_OK;
 }
 

@@ -35,7 +35,8 @@ static struct result authorise(struct engine_call *call)
                             CALLERS[call->service] == IDENTITY_PLATFORM ? "平台" : "企业",
                             CALLERS[call->service] == IDENTITY_PLATFORM ? "platforms" : "enterprises");
     if (w->identity.kind == IDENTITY_PLATFORM && call->request->cert->device != PEER_DEVICE_NONE)
-        return result_error(ERR_UNAUTHORISED, 1103, "the certificate names an end device, a platform's does not");
+        return result_error(ERR_UNAUTHORISED, 1103,
+                            "平台证书不应指名端设备 / the certificate names an end device, a platform's does not");
     return RESULT_OK;
 }
 

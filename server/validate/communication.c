@@ -16,7 +16,8 @@ static struct result refuse(const struct expectation *e, uint32_t line, struct f
         findings, 2111, arena_printf(a, "第%u行，内容中的%s是“%s”，请求中的是“%s”", line, e->zh, named, e->expected),
         arena_printf(a, "line %u, the content's %s is \"%s\", the request's \"%s\"", line, e->en, named, e->expected))
         ->line = line;
-    return result_error(ERR_SENDER, 2111, "payload line %u names another %s", line, e->en);
+    return result_error(ERR_SENDER, 2111, "第%u行的%s与请求不符 / payload line %u names another %s", line, e->zh, line,
+                        e->en);
 }
 
 static bool differs(const struct expectation *e)

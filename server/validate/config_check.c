@@ -331,6 +331,8 @@ RESULT config_check(const struct config_context *ctx, const struct enterprise_co
         check_objects(&run);
         hash_free(&run.defined);
     }
-    return run.code ? result_error(ERR_SENDER, run.code, "configuration refused, first at line %u", run.line)
+    return run.code ? result_error(ERR_SENDER, run.code,
+                                   "配置被拒绝，第一处在第%u行 / configuration refused, first at line %u", run.line,
+                                   run.line)
                     : RESULT_OK;
 }

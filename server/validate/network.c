@@ -82,7 +82,9 @@ RESULT identity_from_peer(const struct peer_cert *cert, const char *rule, struct
         size_t len = strcspn(p, ", ");
         int i = attribute_of(p, len);
         if (i < 0) { /* a misspelt rule must not fall through to an attribute nobody meant */
-            return result_error(ERR_UNAUTHORISED, 1101, "identity rule names no attribute of ours: %s", rule);
+            return result_error(
+                ERR_UNAUTHORISED, 1101,
+                "identity规则中有不支持的属性 / the identity rule names an attribute that is not supported: %s", rule);
         }
         const struct peer_values *values = (const void *)((const char *)cert + ATTRIBUTES[i].offset);
         if (values->count > 0) {
