@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "query/catalog.h"
 #include "query/query.h"
 
 static const unsigned char KEY[32] = "a key of this installation only";
@@ -472,6 +473,33 @@ START_TEST(an_upload_row_holds_the_receipt)
 }
 END_TEST
 
+START_TEST(enterprises_are_paged_by_code_and_a_token_belongs_to_its_question)
+{
+    struct bench b = open_bench();
+    struct enterprise_question q = {.region_prefix = "", .modified_since = INT64_MIN, .page = {.token_key = KEY}};
+    struct enterprise_list all, page = {0};
+    OK(catalog_enterprises(b.db, &q, b.arena, &all));
+    ck_assert_uint_ge(all.count, 2);
+    ck_assert_ptr_null(all.next_token);
+    q.page.has_size = true;
+    q.page.size = 1;
+    for (size_t i = 0; i < all.count; i++) {
+        q.page.token = page.next_token;
+        OK(catalog_enterprises(b.db, &q, b.arena, &page));
+        ck_assert_uint_eq(page.count, 1);
+        ck_assert_str_eq(page.rows[0].code, all.rows[i].code);
+        ck_assert(i == 0 || strcmp(all.rows[i - 1].code, all.rows[i].code) < 0);
+        ck_assert((page.next_token != NULL) == (i + 1 < all.count));
+    }
+    q.industry_code = "C"; /* another question */
+    ck_assert_int_eq(catalog_enterprises(b.db, &q, b.arena, &page).code, 2103);
+    q.page.token = NULL;
+    q.page.size = 0;
+    ck_assert_int_eq(catalog_enterprises(b.db, &q, b.arena, &page).code, 2103);
+    close_bench(&b);
+}
+END_TEST
+
 static void before(void)
 {
     log_set_level(LOG_ERROR);
@@ -489,4 +517,4 @@ DBTEST_MAIN_ONCE("query", before, minute_rows_are_those_of_the_view, hour_rows_a
                  unknown_enterprises_and_codes_give_no_rows_and_malformed_ones_a_reason,
                  a_token_of_another_question_is_2103, totals_beyond_64_bits_are_exact,
                  uploads_are_given_in_order_of_arrival_by_sender_enterprise_region_and_device,
-                 an_upload_row_holds_the_receipt)
+                 an_upload_row_holds_the_receipt, enterprises_are_paged_by_code_and_a_token_belongs_to_its_question)
