@@ -137,7 +137,10 @@ static RESULT open_database(struct app *app)
     if (!result_ok(r)) {
         db_close(&app->db);
     }
-    return r;
+    return r.kind != ERR_SENDER
+               ? r
+               : result_error(r.kind, 0, "数据库与程序版本不符，升级数据库用 nhjcctl -c %s db migrate / %s",
+                              app->config_path, r.text);
 }
 
 /* A database that is away at the start (a machine that boots) is waited for; a wrong one is not. */
@@ -149,10 +152,6 @@ static RESULT start_database(struct app *app)
     for (;;) {
         struct result r = open_database(app);
         int64_t now = clock_monotonic() / 1000000;
-        if (r.kind == ERR_SENDER) {
-            return result_error(r.kind, 0, "数据库与程序版本不符，升级数据库用 nhjcctl -c %s db migrate / %s",
-                                app->config_path, r.text);
-        }
         if (r.kind != ERR_TRANSIENT || now - begin >= app->config.database_wait_ms) {
             return r;
         }

@@ -64,15 +64,30 @@ static char *make_options(const struct db *db, const char *users)
     return (char *)buf_steal(&out, NULL);
 }
 
-/* Checks the string and takes from it what is needed before connecting. libpq's own message quotes the
- * string and so, perhaps, the password: it is not passed on. */
-static struct result read_conninfo(struct db *db)
+/* libpq's own message quotes the string and so, perhaps, the password: it is not passed on. */
+static PQconninfoOption *parse_conninfo(const char *conninfo)
 {
     char *message = NULL;
-    PQconninfoOption *all = PQconninfoParse(db->conninfo, &message);
+    PQconninfoOption *all = PQconninfoParse(conninfo, &message);
+    PQfreemem(message);
+    return all;
+}
+
+#define MALFORMED "数据库连接串格式有误 / the database connection string is malformed"
+
+RESULT db_check_conninfo(const char *conninfo)
+{
+    PQconninfoOption *all = parse_conninfo(conninfo);
+    PQconninfoFree(all);
+    return all ? RESULT_OK : result_error(ERR_SENDER, 0, "%s", MALFORMED);
+}
+
+/* Checks the string and takes from it what is needed before connecting. */
+static struct result read_conninfo(struct db *db)
+{
+    PQconninfoOption *all = parse_conninfo(db->conninfo);
     if (!all) {
-        PQfreemem(message);
-        return db_fail_own(db, ERR_SENDER, 0, "数据库连接串格式有误 / the database connection string is malformed");
+        return db_fail_own(db, ERR_SENDER, 0, MALFORMED);
     }
     const char *users = NULL;
     for (PQconninfoOption *o = all; o->keyword; o++) {

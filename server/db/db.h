@@ -51,6 +51,7 @@ struct db_stmt {
 };
 
 RESULT db_open(const struct db_config *config, struct db **db); /* config strings are copied */
+RESULT db_check_conninfo(const char *conninfo);                 /* SENDER: malformed; connects to nobody */
 void db_close(struct db **db);
 const char *db_sqlstate(const struct db *db); /* of the last error, "" if none */
 unsigned db_generation(const struct db *db);  /* counts reconnects */

@@ -156,6 +156,17 @@ void net_expiry(struct net_server *server, int64_t *certificate, int64_t *crl)
     server_measure_expiry(server, certificate, crl);
 }
 
+RESULT net_check_tls(const struct net_tls_config *tls, int64_t *certificate, int64_t *crl)
+{
+    SSL_CTX *context = NULL;
+    struct tls_expiry expiry;
+    TRY(tls_server_context(tls, &context, &expiry));
+    SSL_CTX_free(context);
+    *certificate = seconds_left(expiry.certificate);
+    *crl = seconds_left(expiry.crl);
+    return RESULT_OK;
+}
+
 /* ---- opening ---- */
 
 static RESULT bind_to(const struct addrinfo *a, int *fd)

@@ -1,8 +1,11 @@
 #include "net/tls.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -30,10 +33,12 @@ const char *tls_error_text(void)
 
 /* ---- contexts ---- */
 
+/* OpenSSL's last word on a file that cannot be opened is "system lib": why it cannot, only the system tells. */
 static struct result file_error(const char *zh, const char *en, const char *file)
 {
-    return result_error(ERR_SENDER, 0, "%s无法使用 / cannot use the %s %s: %s", zh, en, file ? file : "-",
-                        tls_error_text());
+    const char *words = tls_error_text();
+    const char *why = file && access(file, R_OK) != 0 ? strerror(errno) : words;
+    return result_error(ERR_SENDER, 0, "%s无法使用 / cannot use the %s %s: %s", zh, en, file ? file : "-", why);
 }
 
 /* Never asks at a terminal: a key that needs a passphrase is an error. */

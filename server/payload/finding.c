@@ -87,10 +87,11 @@ char *result_message(struct arena *a, struct result r)
     if (has_chinese(r.text)) {
         return arena_strdup(a, r.text);
     }
-    if (r.code && code_find(r.code)) {
-        return code_message(a, r.code, NULL, r.text);
+    const struct code_row *row = r.code ? code_find(r.code) : NULL;
+    if (row && r.kind == ERR_TRANSIENT) { /* what to do about these is a word for devices, not for an operator */
+        return arena_printf(a, "%s / %s: %s", row->zh, row->en, r.text);
     }
-    return arena_printf(a, "%s / %s", kinds[r.kind], r.text);
+    return row ? code_message(a, r.code, NULL, r.text) : arena_printf(a, "%s / %s", kinds[r.kind], r.text);
 }
 
 char *finding_excerpt(struct arena *a, const char *text)

@@ -67,7 +67,7 @@ char *code_message(struct arena *a, int code, const char *detail_zh, const char 
 /* The same for a result's text: "中文 / English" is taken apart, English alone stays alone. */
 char *code_message_of(struct arena *a, int code, const char *text);
 /* A result for people, in Chinese, then English: as it is when it has Chinese already; otherwise the words of its code,
- * or of its kind, go before its own. */
+ * or of its kind, go before its own. What a device is to do about a 9xxx is left out: this is for operators. */
 char *result_message(struct arena *a, struct result r);
 
 #endif

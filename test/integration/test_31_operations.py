@@ -3,7 +3,7 @@ import json
 import os
 import re
 
-from stack import SOURCE, StackCase, main, run, wait
+from stack import BUILD, SOURCE, StackCase, main, run, wait
 from testdata import BASIC, POWER, readings
 
 
@@ -91,6 +91,56 @@ class Questions(StackCase):
         self.province.ctl('upload', 'list', '--refused', '--enterprise', code[:-1] + 'x')  # who was refused may be unknown
         self.refused(2, 'enterprise', 'list', '--state', 'acepted')
         self.assertIn(code, self.province.ctl('enterprise', 'list', '--state', 'accepted').stdout)
+
+
+class Configured(StackCase):
+    """nhjcctl config check finds what a start would stumble over."""
+    options = Operations.options
+
+    def check(self, code, words, *replacements):
+        with open(self.province.conf) as file:
+            text = file.read() + '\n[destination above]\nurl = https://127.0.0.1:1\ncert_file = ../pki/420000.pem\nkey_file = ../pki/420000.key\nca_file = ../ca/ca.pem\n'
+        for old, new in replacements:
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        path = os.path.join(os.path.dirname(self.province.conf), 'checked.conf')
+        with open(path, 'w') as file:
+            file.write(text)
+        done = run(os.path.join(BUILD, 'bin', 'nhjcctl'), '-c', path, 'config', 'check', check=False, env=self.stack.env)
+        self.assertEqual(done.returncode, code, '%r: %s%s' % (replacements, done.stdout, done.stderr))
+        self.assertIn(words, done.stderr)
+        if done.stderr:
+            self.bilingual(done.stderr)
+        return done
+
+    def test_a_check_opens_the_files_that_the_server_will_need(self):
+        self.assertEqual(self.check(0, '').stderr, '')
+        self.check(1, 'absent.pem: No such file', ('../pki/province.pem', '../pki/absent.pem'))
+        self.check(1, 'upper.key', ('../pki/province.key', '../pki/upper.key'))
+        self.check(1, 'CA bundle', ('ca_file = ../ca/ca.pem\ncrl_file', 'ca_file = ../ca/absent.pem\ncrl_file'))
+        self.check(1, 'CRL', ('../ca/crl.pem', '../ca/ca.pem'))
+        self.check(1, '[destination above]', ('../pki/420000.key', '../pki/absent.key'))
+        self.check(0, '', ('../pki/420000.key', '../pki/absent.key\nactive = false'))  # nobody will open it
+        self.check(1, 'malformed', ('database = "host=', 'database = "hst='))
+        self.check(1, 'malformed', ('admin_socket', 'query_database = nothing=\nadmin_socket'))
+
+    def test_what_a_start_survives_is_a_note(self):
+        self.check(0, 'import_dir', ('admin_socket', 'import_dir = absent\nadmin_socket'))
+        self.province.ctl('pki', 'issue', '--server', 'soon', '--days', '5', '--out', self.province.pki)
+        os.chmod(os.path.join(self.province.pki, 'soon.key'), 0o644)
+        done = self.check(0, 'days left', ('../pki/province.pem', '../pki/soon.pem'), ('../pki/province.key', '../pki/soon.key'))
+        self.assertIn('open to other users', done.stderr)
+
+    def test_a_malformed_connection_string_is_not_called_an_old_database(self):
+        path = os.path.join(os.path.dirname(self.province.conf), 'malformed.conf')
+        with open(self.province.conf) as file:
+            text = file.read()
+        with open(path, 'w') as file:
+            file.write(re.sub('(?m)^admin_socket.*$', 'admin_socket = other.sock', text.replace('database = "host=', 'database = "hst=')))
+        done = run(os.path.join(BUILD, 'bin', 'nhjcd'), '-c', path, check=False, env=self.stack.env, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('malformed', done.stderr)
+        self.assertNotIn('migrate', done.stderr)
 
 
 class Rights(StackCase):

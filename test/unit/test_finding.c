@@ -189,6 +189,9 @@ START_TEST(a_result_for_people_has_chinese_first_and_english_behind)
     ck_assert_str_eq(result_message(a, result_error(ERR_NOT_FOUND, 0, "没有 / none")), "没有 / none");
     ck_assert_str_eq(result_message(a, result_error(ERR_TRANSIENT, 0, "no answer")),
                      "暂时不可用，请稍后再试 / no answer");
+    ck_assert_str_eq(
+        result_message(a, result_error(ERR_TRANSIENT, 9102, "no socket")),
+        "平台数据库暂不可用 / the platform's database is unavailable: no socket"); /* no messageId to resend here */
     const char *told = result_message(a, result_error(ERR_LIMIT, 1107, "ask in parts"));
     ck_assert_ptr_nonnull(strstr(told, ": ask in parts"));
     ck_assert_int_ge((unsigned char)*told, 0xe4);
