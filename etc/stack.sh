@@ -1,15 +1,18 @@
 #!/bin/sh
 # A whole platform in one folder: private PostgreSQL, demo CA, configuration, running server(s).
 #
-#   sh etc/stack.sh up DIR [--upper]      --upper: 另建上级平台000000，由前者转发 / also the upper platform 000000, which the first forwards to
+#   sh etc/stack.sh up DIR [--upper] [--city]
+#                                         --upper: 另建上级平台000000，由前者转发 / also the upper platform 000000, which the first forwards to
+#                                         --city: 另建市级平台420100，转发至前者 / also a city platform 420100, which forwards to the first
 #   sh etc/stack.sh down DIR [--purge]    停止全部，--purge并删除up所建 / stops everything; --purge removes what up made
 #   sh etc/stack.sh status DIR            各部分是否在运行 / what of it is running
-#   sh etc/stack.sh stop-server|kill-server|start-server|stop-db|kill-db|start-db DIR [upper]
+#   sh etc/stack.sh stop-server|kill-server|start-server|stop-db|kill-db|start-db DIR [upper|city]
 #
 # DIR/env holds shell variables for whoever works with it (". DIR/env"):
 #   NHJC_URL NHJC_CONF NHJC_CA NHJC_PKI NHJC_BIN PGHOST PGPORT PGUSER PGDATABASE and with --upper
 #   NHJC_UPPER_URL NHJC_UPPER_CONF NHJC_UPPER_PKI PGUPPERHOST PGUPPERPORT PGUPPERDATABASE
-# Folders: ca (CA, CRL), pki (certificates and keys), province and upper (configuration, log), pg (databases).
+# and with --city the same with CITY. Folders: ca (CA, CRL), pki (certificates and keys), province, upper and city
+# (configuration, log), pg (databases).
 #
 # NHJC_BUILD or NHJC_BIN_DIR: take the programs from there. NHJC_STACK_OPTIONS: further lines of both
 # configurations, written when they are first made. NHJC_STOP_SECONDS (120): a server that takes longer to stop is
@@ -284,20 +287,23 @@ write_conf() { # NAME CODE TITLE
         echo "cert_file = ../pki/$1.pem"
         echo "key_file = ../pki/$1.key"
         [ -z "${NHJC_STACK_OPTIONS:-}" ] || printf '%s\n' "$NHJC_STACK_OPTIONS"
+        case $1:$with_upper in
+        city:*) write_destination province province "$2" ;;
+        province:1) write_destination nation upper "$2" ;;
+        esac
     } >"$conf.new"
-    if [ "$1" = province ] && [ -n "$with_upper" ]; then
-        {
-            echo
-            echo "[destination nation]"
-            echo "url = https://127.0.0.1:$(cat "$dir/upper/port")"
-            echo "cert_file = ../pki/420000.pem"
-            echo "key_file = ../pki/420000.key"
-            echo "ca_file = ../ca/ca.pem"
-            echo "retry_min = 200ms"
-            echo "retry_max = 5s"
-        } >>"$conf.new"
-    fi
     mv "$conf.new" "$conf"
+}
+
+write_destination() { # NAME PART CODE: PART is the folder of the platform it goes to, CODE who sends
+    echo
+    echo "[destination $1]"
+    echo "url = https://127.0.0.1:$(cat "$dir/$2/port")"
+    echo "cert_file = ../pki/$3.pem"
+    echo "key_file = ../pki/$3.key"
+    echo "ca_file = ../ca/ca.pem"
+    echo "retry_min = 200ms"
+    echo "retry_max = 5s"
 }
 
 launch_server() { # NAME: false when it ended before it listened
@@ -380,6 +386,10 @@ make_certificates() {
     certificate server upper "国家平台"
     certificate platform 420000 "湖北省级平台"
     certificate platform 000000 "国家平台"
+    if [ -n "$with_city" ]; then
+        certificate server city "武汉市级平台"
+        certificate platform 420100 "武汉市级平台"
+    fi
 }
 
 env_line() { # NAME VALUE
@@ -400,22 +410,26 @@ write_env() {
         env_line PGPORT 5432
         env_line PGUSER "$(id -un)"
         env_line PGDATABASE nhjc
-        if [ -n "$with_upper" ]; then
-            env_line NHJC_UPPER_URL "https://127.0.0.1:$(cat "$dir/upper/port")"
-            env_line NHJC_UPPER_CONF "$dir/upper/nhjcd.conf"
-            env_line NHJC_UPPER_PKI "$dir/pki"
-            env_line PGUPPERHOST "$run/pg-upper"
-            env_line PGUPPERPORT 5432
-            env_line PGUPPERDATABASE nhjc
-        fi
+        [ -z "$with_upper" ] || write_env_of upper UPPER
+        [ -z "$with_city" ] || write_env_of city CITY
     } >"$dir/env.new"
     mv "$dir/env.new" "$dir/env"
 }
 
-# The upper platform's server comes first: its port stands in the province's configuration.
+write_env_of() { # PART NAME
+    env_line "NHJC_$2_URL" "https://127.0.0.1:$(cat "$dir/$1/port")"
+    env_line "NHJC_$2_CONF" "$dir/$1/nhjcd.conf"
+    env_line "NHJC_$2_PKI" "$dir/pki"
+    env_line "PG$2HOST" "$run/pg-$1"
+    env_line "PG$2PORT" 5432
+    env_line "PG$2DATABASE" nhjc
+}
+
+# From above to below: the port of each stands in the configuration of the next.
 start_all() {
     make_db province
     [ -z "$with_upper" ] || make_db upper
+    [ -z "$with_city" ] || make_db city
     make_certificates
     if [ -n "$with_upper" ]; then
         write_conf upper 000000 "国家平台"
@@ -424,6 +438,11 @@ start_all() {
     fi
     write_conf province 420000 "湖北省级平台"
     start_server province
+    if [ -n "$with_city" ]; then
+        write_conf city 420100 "武汉市级平台"
+        migrate "$dir/city/nhjcd.conf"
+        start_server city
+    fi
     write_env
 }
 
@@ -442,7 +461,9 @@ up() {
     if [ -n "$with_upper" ] && [ ! -d "$dir/upper" ] && [ -e "$dir/province/nhjcd.conf" ]; then
         fail "建立时没有--upper，请先清除 / $dir was made without --upper: down --purge it first"
     fi
+    [ ! -d "$dir/city" ] || with_city=1
     [ -z "$with_upper" ] || mkdir -p "$dir/upper"
+    [ -z "$with_city" ] || mkdir -p "$dir/city"
     # Nothing stays behind when something fails.
     trap on_exit EXIT
     trap 'exit 130' INT
@@ -459,10 +480,10 @@ stop_all() {
     [ -z "$purge" ] || mode=immediate
     # A part that does not stop in order is killed and told by the exit status; the others are stopped all the same.
     bad=
-    for name in province upper; do
+    for name in city province upper; do
         [ ! -d "$dir/$name" ] || (stop_server "$name") || { kill_server "$name"; bad=1; }
     done
-    for name in province upper; do
+    for name in city province upper; do
         [ ! -d "$pg/$name" ] || stop_db "$name" "$mode" || { kill_db "$name"; bad=1; }
     done
 }
@@ -477,7 +498,7 @@ down() {
     rm -rf "$run"
     [ -n "$purge" ] || return "${bad:-0}"
     [ ! -e "$dir/pg.path" ] || rm -rf "${pg:?}"
-    for name in province upper ca pki pg env tools.conf run.path pg.path initdb.log migrate.log .lock; do
+    for name in city province upper ca pki pg env tools.conf run.path pg.path initdb.log migrate.log .lock; do
         rm -rf "${dir:?}/$name"
     done
     rmdir "$dir" 2>/dev/null || true
@@ -487,7 +508,7 @@ down() {
 status() {
     find_postgres
     open_folders
-    for name in province upper; do
+    for name in city province upper; do
         [ -d "$dir/$name" ] || continue
         if db_running "$name"; then db="运行中 running"; else db="已停止 stopped"; fi
         pid=$(server_pid "$name")
@@ -515,14 +536,15 @@ verb=$1
 dir=$2
 shift 2
 with_upper=
+with_city=
 purge=
 part=province
 for word in "$@"; do
     case $verb:$word in
     up:--upper) with_upper=1 ;;
+    up:--city) with_city=1 ;;
     down:--purge) purge=1 ;;
-    *-server:upper | *-db:upper) part=upper ;;
-    *-server:province | *-db:province) part=province ;;
+    *-server:upper | *-db:upper | *-server:province | *-db:province | *-server:city | *-db:city) part=$word ;;
     *) usage ;;
     esac
 done

@@ -61,7 +61,7 @@ class Processes:
 
     def __init__(self, stack, platform, name):
         self.name = name
-        with open(os.path.join(stack.dir, 'upper' if platform.upper else 'province', 'pid')) as file:
+        with open(os.path.join(stack.dir, platform.part, 'pid')) as file:
             self.server = int(file.read())
         self.postmaster = int(platform.sql("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")[0][0])
         self.restart()

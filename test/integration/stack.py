@@ -63,14 +63,13 @@ def guard_stack(folder):
 
 
 class Platform:
-    """One of the two platforms of a stack: province or upper."""
+    """One of the platforms of a stack: province, upper or city."""
 
-    def __init__(self, stack, upper):
-        self.stack, self.upper = stack, upper
-        part = 'UPPER' if upper else ''
-        self.url, self.conf = stack.env['NHJC_%sURL' % (part and 'UPPER_')], stack.env['NHJC_%sCONF' % (part and 'UPPER_')]
-        self.pki = stack.env['NHJC_UPPER_PKI'] if upper else stack.env['NHJC_PKI']
-        self.pg = {name: stack.env[name.replace('PG', 'PGUPPER') if upper else name] for name in ('PGHOST', 'PGPORT', 'PGDATABASE')}
+    def __init__(self, stack, part='province'):
+        self.stack, self.part = stack, part
+        word = '' if part == 'province' else part.upper()
+        self.url, self.conf, self.pki = (stack.env['NHJC_%s%s' % (word and word + '_', name)] for name in ('URL', 'CONF', 'PKI'))
+        self.pg = {name: stack.env[name.replace('PG', 'PG' + word)] for name in ('PGHOST', 'PGPORT', 'PGDATABASE')}
         self.pg['PGUSER'] = stack.env['PGUSER']
         self.killed = False  # by the test, and not started again
 
@@ -97,7 +96,7 @@ class Platform:
 
     def process(self, verb):
         """stop-server, kill-server (SIGKILL, as a power cut would), start-server, stop-db, kill-db, start-db."""
-        self.stack.script(verb, *(['upper'] if self.upper else []))
+        self.stack.script(verb, self.part)
         if verb.endswith('-server'):
             self.killed = verb == 'kill-server'
 
@@ -155,13 +154,13 @@ class Platform:
 
 
 class Stack:
-    def __init__(self, upper=False, options=''):
+    def __init__(self, upper=False, options='', city=False):
         """options: further lines of the configuration; {folder} is the stack's folder, {folder}/spool exists."""
         self.dir = tempfile.mkdtemp(prefix='nhjc-it-')
         os.chmod(self.dir, 0o755)
         os.mkdir(os.path.join(self.dir, 'spool'))
         self.guard = guard_stack(self.dir)
-        self.province = self.upper = None
+        self.province = self.upper = self.city = None
         self.env = dict(os.environ, NHJC_BUILD=BUILD)
         if options:
             self.env['NHJC_STACK_OPTIONS'] = options.format(folder=self.dir)
@@ -170,11 +169,13 @@ class Stack:
             nhjc.RECORDER = messages.Recorder(os.path.join(self.dir, 'answers'))
         self.answers = nhjc.RECORDER.folder
         try:
-            self.script('up', *(['--upper'] if upper else []))
+            self.script('up', *(['--upper'] if upper else []), *(['--city'] if city else []))
             self.env = self.read_env()
-            self.province = Platform(self, False)
+            self.province = Platform(self)
             if upper:
-                self.upper = Platform(self, True)
+                self.upper = Platform(self, 'upper')
+            if city:
+                self.city = Platform(self, 'city')
         except BaseException:
             try:
                 self.down()
@@ -205,7 +206,7 @@ class Stack:
     def reports(self):
         """What sanitizers wrote into the servers' logs, also at their end (leaks)."""
         found = ''
-        for name in ('province', 'upper'):
+        for name in ('city', 'province', 'upper'):
             path = os.path.join(self.dir, name, 'log')
             if os.path.exists(path):
                 with open(path, errors='replace') as file:
@@ -215,7 +216,7 @@ class Stack:
         return found
 
     def platforms(self):
-        return [platform for platform in (self.province, self.upper) if platform]
+        return [platform for platform in (self.city, self.province, self.upper) if platform]
 
     # -- enterprises
 
@@ -249,15 +250,16 @@ class Stack:
 class StackCase(unittest.TestCase):
     """All classes of a module that want the same kind of stack share one."""
     upper = False
+    city = False
     options = ''
     stacks = {}
     maxDiff = None
 
     @classmethod
     def setUpClass(cls):
-        key = (cls.upper, cls.options)
+        key = (cls.upper, cls.options, cls.city)
         if key not in StackCase.stacks:
-            StackCase.stacks[key] = Stack(cls.upper, cls.options)
+            StackCase.stacks[key] = Stack(*key)
             unittest.addModuleCleanup(StackCase.drop, key)
         cls.stack = StackCase.stacks[key]
         cls.province = cls.stack.province
