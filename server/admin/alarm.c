@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "fep/fep_metrics.h"
+#include "net/net.h"
 
 #define FIRST_DAYS 60
 #define SECOND_DAYS 30
@@ -52,9 +54,28 @@ static const struct db_stmt FOLDER = {"alarm_folder",
                                       "SELECT CASE WHEN inet_server_addr() IS NULL THEN "
                                       "(SELECT setting FROM pg_settings WHERE name = 'data_directory') END"};
 
+static bool worth_a_line(int days)
+{
+    return days == FIRST_DAYS - 1 || days == SECOND_DAYS - 1 || days < LAST_DAYS;
+}
+
+RESULT alarm_destination(const struct fep_destination *destination, int *told)
+{
+    int64_t seconds;
+    TRY(net_certificate_left(destination->cert_file, &seconds));
+    fep_gauge(fep_metrics_of(destination->name), FEP_M_EXPIRY, seconds);
+    int days = (int)(seconds / 86400) - (seconds < 0);
+    if (worth_a_line(days) && days != *told) {
+        log_write(days < LAST_DAYS ? LOG_ERROR : LOG_WARN, "admin", "certificate_expiring", "destination=%s days=%d",
+                  log_quote(destination->name), days);
+    }
+    *told = days;
+    return RESULT_OK;
+}
+
 static void tell_certificate(const char *identity, const char *device, int days)
 {
-    if (days == FIRST_DAYS - 1 || days == SECOND_DAYS - 1 || days < LAST_DAYS) {
+    if (worth_a_line(days)) {
         log_write(days < LAST_DAYS ? LOG_ERROR : LOG_WARN, "admin", "certificate_expiring",
                   "identity=%s days=%d device=%s", log_quote(identity), days, log_quote(device));
     }

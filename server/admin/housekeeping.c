@@ -69,6 +69,7 @@ struct housekeeping {
     struct queue *audit;
     struct backoff backoff;
     int64_t reupload_due; /* monotonic ms */
+    int *told;            /* by destination: alarm_destination */
     atomic_bool away;     /* the database, as of the last round */
     atomic_llong seen;    /* monotonic ms: the end of the last round */
     unsigned listening;   /* db_generation of the connection that listens; 0: none yet */
@@ -341,6 +342,17 @@ static RESULT job_reupload(struct housekeeping *h)
     return RESULT_OK;
 }
 
+static RESULT job_destinations(struct housekeeping *h)
+{
+    struct result first = RESULT_OK;
+    for (size_t i = 0; i < h->config.destination_count; i++) {
+        struct result r =
+            h->config.destinations[i].active ? alarm_destination(&h->config.destinations[i], &h->told[i]) : RESULT_OK;
+        first = result_ok(first) ? r : first; /* one file that cannot be read hides no other */
+    }
+    return first;
+}
+
 struct job {
     const char *name;
     int64_t every_ms;
@@ -349,11 +361,17 @@ struct job {
 
 static const int64_t JOB_RETRY_MS = 60 * SECOND_MS;
 static const struct job JOBS[] = {
-    {"gauges", 5 * SECOND_MS, job_gauges},           {"partitions", 3600 * SECOND_MS, job_partitions},
-    {"outbox_prune", 600 * SECOND_MS, job_prune},    {"certificates", 86400 * SECOND_MS, job_certificates},
-    {"analyze", 3600 * SECOND_MS, job_analyze},      {"storage", 3600 * SECOND_MS, job_storage},
-    {"retention", 86400 * SECOND_MS, job_retention}, {"reupload", SECOND_MS, job_reupload},
-    {"base_data", 60 * SECOND_MS, job_base_data},    {"pack", 60 * SECOND_MS, job_pack},
+    {"gauges", 5 * SECOND_MS, job_gauges},
+    {"partitions", 3600 * SECOND_MS, job_partitions},
+    {"outbox_prune", 600 * SECOND_MS, job_prune},
+    {"certificates", 86400 * SECOND_MS, job_certificates},
+    {"analyze", 3600 * SECOND_MS, job_analyze},
+    {"storage", 3600 * SECOND_MS, job_storage},
+    {"retention", 86400 * SECOND_MS, job_retention},
+    {"reupload", SECOND_MS, job_reupload},
+    {"base_data", 60 * SECOND_MS, job_base_data},
+    {"pack", 60 * SECOND_MS, job_pack},
+    {"destinations", 3600 * SECOND_MS, job_destinations},
 };
 
 static bool stopping(struct housekeeping *h)
@@ -461,6 +479,7 @@ static void release(struct housekeeping *h)
         mem_free(e);
     }
     queue_free(&h->audit);
+    mem_free(h->told);
     db_close(&h->db);
     pthread_cond_destroy(&h->wake);
     pthread_mutex_destroy(&h->lock);
@@ -475,6 +494,10 @@ static struct housekeeping *prepare(const struct housekeeping_config *config)
     h->config = *config;
     h->seen = monotonic_ms();
     h->audit = queue_new(AUDIT_MAX);
+    h->told = mem_array(config->destination_count + 1, sizeof *h->told);
+    for (size_t i = 0; i < config->destination_count; i++) {
+        h->told[i] = ALARM_UNTOLD;
+    }
     random_bytes(&seed, sizeof seed);
     backoff_init(&h->backoff, 200, 10 * SECOND_MS, 30 * SECOND_MS, seed);
     pthread_mutex_init(&h->lock, NULL);

@@ -16,6 +16,7 @@
 
 #include "admin/retention.h"
 #include "db/db.h"
+#include "fep/fep.h"
 #include "registry/registry.h"
 
 struct housekeeping;
@@ -28,6 +29,8 @@ struct housekeeping_config {
     struct retention keep;     /* all zero: nothing is dropped */
     int64_t reupload_every_ms; /* 0: devices are never asked for what is missing */
     int reupload_days, reupload_open;
+    const struct fep_destination *destinations; /* whose certificates are watched; borrowed until the stop */
+    size_t destination_count;
 };
 
 RESULT housekeeping_start(const struct housekeeping_config *config, struct housekeeping **h);

@@ -230,7 +230,9 @@ static RESULT start_housekeeping(struct app *app)
                                          .reupload_every_ms =
                                              app->config.auto_reupload ? app->config.auto_reupload_ms : 0,
                                          .reupload_days = (int)app->config.auto_reupload_days,
-                                         .reupload_open = (int)app->config.auto_reupload_open};
+                                         .reupload_open = (int)app->config.auto_reupload_open,
+                                         .destinations = app->config.destinations,
+                                         .destination_count = app->config.destination_count};
     config.db.statement_timeout_ms = 0; /* retention of a large month takes minutes */
     return housekeeping_start(&config, &app->housekeeping);
 }

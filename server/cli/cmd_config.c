@@ -38,19 +38,12 @@ static void note_open_key(const char *file)
     }
 }
 
-static RESULT unusable(const char *where, struct result r)
-{
-    return result_ok(r)
-               ? r
-               : result_error(r.kind, 0, "%s中的文件无法使用 / a file of %s cannot be used: %s", where, where, r.text);
-}
-
 static RESULT check_server_files(const struct config *config)
 {
     struct net_config net;
     int64_t certificate = 0, crl = 0;
     config_net(config, &net);
-    TRY(unusable("cert_file key_file ca_file crl_file", net_check_tls(&net.tls, &certificate, &crl)));
+    TRY(net_check_tls(&net.tls, &certificate, &crl));
     note_term("服务器证书", "the server's certificate", certificate, CERTIFICATE_DAYS);
     note_term("CRL", "the CRL", crl, CRL_DAYS);
     note_open_key(config->key_file);
@@ -62,14 +55,18 @@ static RESULT check_destination(const struct fep_destination *d)
     struct tls_client_config config = {
         .url = d->url, .cert_file = d->cert_file, .key_file = d->key_file, .ca_file = d->ca_file};
     struct tls_client *client = NULL;
-    char *where = mem_printf("[destination %s]", d->name);
-    struct result r = unusable(where, tls_client_new(&config, &client));
-    mem_free(where);
+    struct result r = tls_client_new(&config, &client);
     tls_client_free(&client);
-    if (result_ok(r)) {
-        note_open_key(d->key_file);
+    if (!result_ok(r)) {
+        return result_error(r.kind, r.code, "[destination %s]: %s", d->name, r.text);
     }
-    return r;
+    int64_t left = 0;
+    TRY(net_certificate_left(d->cert_file, &left));
+    char *en = mem_printf("this platform's certificate at %s", d->name);
+    note_term("转发所用证书", en, left, CERTIFICATE_DAYS);
+    mem_free(en);
+    note_open_key(d->key_file);
+    return RESULT_OK;
 }
 
 static void note_import_dir(const char *dir)

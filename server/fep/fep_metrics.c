@@ -18,6 +18,8 @@ static const struct {
                      METRIC_GAUGE},
     [FEP_M_LINK] = {"nhjc_fep_link_open", NULL, "1: the destination answers", METRIC_GAUGE},
     [FEP_M_ALARM] = {"nhjc_fep_link_refused", NULL, "1: the destination refuses this platform", METRIC_GAUGE},
+    [FEP_M_EXPIRY] = {"nhjc_fep_certificate_seconds_left", NULL,
+                      "Seconds until this platform's certificate there expires", METRIC_GAUGE},
     [FEP_M_SENT] = {"nhjc_fep_messages_total", "sent", "Tries to forward a message, by outcome", METRIC_COUNTER},
     [FEP_M_FAILED] = {"nhjc_fep_messages_total", "failed", "Tries to forward a message, by outcome", METRIC_COUNTER},
     [FEP_M_PARKED] = {"nhjc_fep_messages_total", "parked", "Tries to forward a message, by outcome", METRIC_COUNTER},

@@ -14,6 +14,7 @@ enum fep_metric {
     FEP_M_STUCK,      /* messages that the other side puts off again and again */
     FEP_M_LINK,       /* 1 open, 0 closed */
     FEP_M_ALARM,      /* 1: refused, an operator has to look */
+    FEP_M_EXPIRY,     /* seconds until our certificate there expires; set by the alarms */
     FEP_M_SENT,       /* messages, by what became of a try */
     FEP_M_FAILED,
     FEP_M_PARKED,

@@ -87,6 +87,8 @@ void net_reply(struct net_server *server, struct net_request **request, int stat
 RESULT net_reload_tls(struct net_server *server, const struct net_tls_config *tls);
 /* Whether net_open could use these files, without a server; as net_expiry what is left of them. SENDER otherwise. */
 RESULT net_check_tls(const struct net_tls_config *tls, int64_t *certificate, int64_t *crl);
+/* Seconds until the first certificate of a PEM file expires. SENDER when none can be read. */
+RESULT net_certificate_left(const char *file, int64_t *seconds);
 /* Seconds until the server's certificate and the first CRL expire; INT64_MAX: never. Any thread. */
 void net_expiry(struct net_server *server, int64_t *certificate, int64_t *crl);
 /* Stop accepting, end idle connections, let requests under way be answered within deadline_ms, then cut what is left.

@@ -102,6 +102,20 @@ static int64_t unix_seconds(const ASN1_TIME *time)
     return time && ASN1_TIME_to_tm(time, &tm) ? (int64_t)timegm(&tm) : 0;
 }
 
+RESULT net_certificate_left(const char *file, int64_t *seconds)
+{
+    ERR_clear_error();
+    BIO *bio = BIO_new_file(file, "r");
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    BIO_free(bio);
+    if (!certificate) {
+        return file_error("证书文件", "certificate file", file);
+    }
+    *seconds = unix_seconds(X509_get0_notAfter(certificate)) - (int64_t)time(NULL);
+    X509_free(certificate);
+    return RESULT_OK;
+}
+
 /* A later one of the same issuer: OpenSSL prefers it as well. Of two made at once, the one that lasts longer. */
 static bool supersedes(const X509_CRL *a, const X509_CRL *b)
 {

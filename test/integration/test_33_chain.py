@@ -1,6 +1,7 @@
 """Three levels: enterprise, city platform, province, upper platform. Whatever stops in between, all three have the same rows."""
 import json
 import os
+import re
 import subprocess
 
 import nhjc
@@ -61,6 +62,25 @@ class Chain(StackCase):
             self.assertEqual(level.sql("SELECT region_code FROM unit WHERE code = '%s'" % device.enterprise), [['420106']])
         for level, destination in ((self.stack.city, 'province'), (self.province, 'nation')):
             self.assertEqual(json.loads(level.ctl('outbox', 'reconcile', destination, '--from', '2018-01-01', '--to', '2018-01-03', '--json').stdout or '[]'), [])
+
+    def renew(self, days):
+        city = self.stack.city
+        city.ctl('pki', 'issue', '--platform', '420100', '--days', days, '--out', city.pki)
+        city.stop()
+        city.start()
+
+    def left(self):
+        found = re.search(r'(?m)^nhjc_fep_certificate_seconds_left\{destination="province"\} (\d+)$', self.stack.city.ctl('metrics').stdout)
+        return int(found.group(1)) if found else 0
+
+    def test_a_certificate_that_expires_at_the_destination_is_told_before(self):
+        city = self.stack.city
+        self.assertGreater(wait(self.left, 30, what='the gauge'), 365 * 86400)
+        self.addCleanup(self.renew, 3650)
+        self.renew(5)
+        self.assertLess(wait(self.left, 30, what='the gauge'), 6 * 86400)
+        wait(lambda: 'certificate_expiring destination="province" days=4' in city.log(), 30, what='the line')
+        self.assertIn('province', city.ctl('config', 'check').stderr)
 
     def test_an_outage_in_the_middle_is_made_up(self):
         device = self.device(401)
