@@ -28,7 +28,7 @@ fail() {
 
 usage() {
     echo "用法 / usage:" >&2
-    sed -n 's/^#   sh /    sh /p' "$0" >&2
+    sed -n -e 's/^#   sh /    sh /p' -e 's/^#\( \{20,\}--\)/ \1/p' "$0" >&2
     exit 2
 }
 
