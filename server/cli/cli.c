@@ -112,6 +112,19 @@ void cli_list(struct table **t, const struct args *args)
     table_free(t);
 }
 
+void cli_list_most(struct table **t, const struct args *args, int64_t most, const char *option)
+{
+    bool full = (int64_t)table_rows(*t) >= most;
+    cli_list(t, args);
+    fflush(stdout); /* the note comes last on a terminal */
+    if (full) {
+        fprintf(
+            stderr,
+            "注意 / note: 只列出 %lld 条，可能还有更多，用 --%s 放宽 / %lld rows only, there may be more: raise --%s\n",
+            (long long)most, option, (long long)most, option);
+    }
+}
+
 RESULT cli_db_unchecked(struct cli *cli)
 {
     if (cli->db) {

@@ -59,6 +59,8 @@ int cli_failed(struct result r);
 int cli_wrong_usage(struct result r); /* likewise EXIT_USAGE */
 /* Prints the list and frees it. */
 void cli_list(struct table **t, const struct args *args);
+/* The same of at most `most` rows: a note on standard error when there may be more, naming the option. */
+void cli_list_most(struct table **t, const struct args *args, int64_t most, const char *option);
 
 #define JSON_ARG                                                                                                       \
     {                                                                                                                  \

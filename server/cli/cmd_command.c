@@ -186,7 +186,7 @@ static int cmd_list(struct cli *cli, const struct args *args)
     }
     struct table *t = fill(rows);
     db_rows_free(&rows);
-    cli_list(&t, args);
+    cli_list_most(&t, args, limit, "limit");
     return EXIT_DONE;
 }
 

@@ -61,7 +61,7 @@ static int cmd_list(struct cli *cli, const struct args *args)
         table_free(&t);
         return cli_failed(r);
     }
-    cli_list(&t, args);
+    cli_list_most(&t, args, filter.limit, "limit");
     return EXIT_DONE;
 }
 

@@ -191,7 +191,7 @@ static const struct table_column RESTATED_COLUMNS[] = {{"restatedAt", "时间 AT
                                                        {"reason", "原因 REASON", false},
                                                        {"uploadId", "上传 UPLOAD", false}};
 
-static void print_restated(const struct db_rows *rows, const struct args *args)
+static void print_restated(const struct db_rows *rows, const struct args *args, int64_t most)
 {
     struct table *t = table_new(RESTATED_COLUMNS, ARRAY_LEN(RESTATED_COLUMNS));
     const int reason = 13, last = 14;
@@ -206,7 +206,7 @@ static void print_restated(const struct db_rows *rows, const struct args *args)
         table_text(t, args_given(args, "json") ? why : restated_words(why));
         table_text(t, db_is_null(rows, i, last) ? NULL : db_get_text(rows, i, last));
     }
-    cli_list(&t, args);
+    cli_list_most(&t, args, most, "most");
 }
 
 static int cmd_restated(struct cli *cli, const struct args *args)
@@ -231,7 +231,7 @@ static int cmd_restated(struct cli *cli, const struct args *args)
     r = result_ok(r) ? db_query(cli->db, &RESTATED, &p, &rows) : r;
     db_params_free(&p);
     if (result_ok(r))
-        print_restated(rows, args);
+        print_restated(rows, args, most);
     db_rows_free(&rows);
     return result_ok(r) ? EXIT_DONE : cli_failed(r);
 }
@@ -273,7 +273,7 @@ static const struct command COMMANDS[] = {
      COMMAND_ARGS(STAT_ARGS)},
     {.words = "restated",
      .run = cmd_restated,
-     .usage = "[--enterprise CODE] [--from T] [--to T]",
+     .usage = "[--enterprise CODE] [--from T] [--to T] [--most N]",
      .zh = "已结束时段中被改变的汇总值、标煤和碳排：原值、新值、时间、原因、哪次上传",
      .en = "values, standard coal and CO2 of past days, months and years that changed: old, new, when, why, by which "
            "upload",

@@ -68,22 +68,22 @@ static struct table *refused_table(const struct db_rows *rows)
     return t;
 }
 
-static RESULT bind(const struct args *args, struct db_params *p)
+static RESULT bind(const struct args *args, struct db_params *p, int64_t *limit)
 {
     const char *code = args_text(args, "enterprise");
-    int64_t from, to, limit, day = 86400 * USEC_PER_SEC;
+    int64_t from, to, day = 86400 * USEC_PER_SEC;
     TRY(args_time(args, "to", clock_now() + day, &to));
     TRY(args_time(args, "from", to - 31 * day, &from));
     TRY(args_span(from, to));
-    TRY(args_int(args, "limit", 1, 100000, 50, &limit));
+    TRY(args_int(args, "limit", 1, 100000, 50, limit));
     db_bind_time(p, from);
     db_bind_time(p, to);
     db_bind_text(p, code ? code : "");
-    db_bind_int8(p, limit);
+    db_bind_int8(p, *limit);
     return RESULT_OK;
 }
 
-static int list(struct cli *cli, const struct args *args, const struct db_params *p)
+static int list(struct cli *cli, const struct args *args, const struct db_params *p, int64_t limit)
 {
     bool refused = args_given(args, "refused");
     struct db_rows *rows = NULL;
@@ -96,16 +96,17 @@ static int list(struct cli *cli, const struct args *args, const struct db_params
     }
     struct table *t = refused ? refused_table(rows) : uploads_table(rows);
     db_rows_free(&rows);
-    cli_list(&t, args);
+    cli_list_most(&t, args, limit, "limit");
     return EXIT_DONE;
 }
 
 static int cmd_list(struct cli *cli, const struct args *args)
 {
     struct db_params p;
+    int64_t limit = 0;
     db_params_init(&p);
-    struct result r = bind(args, &p);
-    int code = result_ok(r) ? list(cli, args, &p) : cli_wrong_usage(r);
+    struct result r = bind(args, &p, &limit);
+    int code = result_ok(r) ? list(cli, args, &p, limit) : cli_wrong_usage(r);
     db_params_free(&p);
     return code;
 }

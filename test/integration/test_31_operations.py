@@ -93,6 +93,22 @@ class Questions(StackCase):
         self.assertIn(code, self.province.ctl('enterprise', 'list', '--state', 'accepted').stdout)
 
 
+    def test_a_list_that_was_cut_says_so(self):
+        device = self.stack.device(302, BASIC)
+        for value in ('1', '2', '3'):
+            self.code(device.upload(readings(POWER, '2018-01-01 00:00', [value])), 0)
+            self.province.ctl('command', 'add', device.enterprise, 'COLLECT_NOW')
+        for words, rows in ((('upload', 'list', '--enterprise', device.enterprise), 3), (('command', 'list', device.enterprise), 3),
+                            (('audit', 'list', '--who', device.enterprise), None), (('restated',), None)):
+            option = '--most' if words == ('restated',) else '--limit'
+            self.assertEqual(self.province.ctl(*words, option, '1000').stderr, '')
+            if rows:
+                cut = self.province.ctl(*words, option, str(rows - 1), '--json')
+                self.assertIn('raise ' + option, cut.stderr)
+                self.assertEqual(len(json.loads(cut.stdout)), rows - 1)
+        self.assertIn('raise --limit', self.province.ctl('audit', 'list', '--limit', '1').stderr)
+
+
 class Configured(StackCase):
     """nhjcctl config check finds what a start would stumble over."""
     options = Operations.options
