@@ -46,6 +46,10 @@ static const struct section SECTIONS[] = {
                                                 "     l.response_code || ', ' || l.received || ' "
                                                 "records' FROM upload l WHERE l.sender_id = u.id "
                                                 "     ORDER BY l.received_at DESC LIMIT 1), '')), "
+                                                /* through a lower platform there is no upload of its own */
+                                                "  ('最近有读数的日 last day with readings', coalesce((SELECT "
+                                                "to_char(max(d.ts), 'YYYY-MM-DD') FROM rollup_day d WHERE d.unit_id = "
+                                                "u.id), '')), "
                                                 "  ('阈值 thresholds', 'jump ' || "
                                                 "coalesce(nullif(" DECIMAL(
                                                     "u.jump_limit") ", ''), '-') || ', stuck ' || "

@@ -60,6 +60,9 @@ class Chain(StackCase):
         for level in self.levels:
             level.verified('--enterprise', device.enterprise)
             self.assertEqual(level.sql("SELECT region_code FROM unit WHERE code = '%s'" % device.enterprise), [['420106']])
+        for level in self.levels:  # also where it never uploaded itself
+            shown = level.ctl('enterprise', 'show', device.enterprise).stdout
+            self.assertRegex(shown, r'last day with readings +2018-01-01\n')
         for level, destination in ((self.stack.city, 'province'), (self.province, 'nation')):
             self.assertEqual(json.loads(level.ctl('outbox', 'reconcile', destination, '--from', '2018-01-01', '--to', '2018-01-03', '--json').stdout or '[]'), [])
 
