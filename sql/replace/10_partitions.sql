@@ -3,7 +3,9 @@
 
 CREATE OR REPLACE FUNCTION partition_make(parent text, suffix text, lower_ts timestamptz, upper_ts timestamptz)
 RETURNS boolean LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
-DECLARE child text := parent || '_' || suffix;
+DECLARE
+    child text := parent || '_' || suffix;
+    col record;
 BEGIN
     IF to_regclass(child) IS NOT NULL THEN
         RETURN false;
@@ -13,6 +15,10 @@ BEGIN
         EXECUTE format('ALTER TABLE %I SET (toast_tuple_target = 8160)', child);
     END IF;
     EXECUTE format('ALTER TABLE %I SET (%s)', child, partition_settings(parent));
+    FOR col IN SELECT a.attname, a.attstattarget FROM pg_attribute a -- LIKE leaves them out (step 0023)
+               WHERE a.attrelid = parent::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attstattarget >= 0 LOOP
+        EXECUTE format('ALTER TABLE %I ALTER COLUMN %I SET STATISTICS %s', child, col.attname, col.attstattarget);
+    END LOOP;
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child, lower_ts, upper_ts);
     IF parent = 'reading_frame' AND upper_ts <= now() THEN -- for history: its retention begins now (storage_due)
         INSERT INTO setting (key, value) VALUES ('made:' || child, (now() AT TIME ZONE 'UTC')::text || '+00')

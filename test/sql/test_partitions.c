@@ -76,6 +76,30 @@ START_TEST(a_partition_has_the_keys_of_its_parent)
 }
 END_TEST
 
+/* Of the parents, of partitions that a step found and of those made since: frames, rollups, payloads. */
+#define GATHERED                                                                                                       \
+    "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relkind IN ('r', 'p') "         \
+    "AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped AND a.attstattarget <> 0 "    \
+    "AND c.relname ~ '^(reading_frame|reported_frame|rollup_(hour|day|month|year)|upload_payload)' "                   \
+    "AND (format_type(a.atttypid, NULL) LIKE '%[]' OR a.atttypid = 'bytea'::regtype)"
+
+START_TEST(no_statistics_are_gathered_of_arrays_and_payloads)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT partition_ensure('reading', '2009-01-01'), partition_ensure('receipt', '2009-01-01')"));
+    ck_assert_int_eq(NUMBER(db, GATHERED), 0);
+    OK(db_exec(db, "INSERT INTO reading_frame SELECT u, 0, '2009-01-05', ARRAY[1] FROM generate_series(1, 10) u"));
+    OK(db_exec(db, "ANALYZE reading_frame_200901"));
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM pg_stats WHERE tablename = 'reading_frame_200901'"
+                                " AND attname IN ('value', 'flag')"),
+                     0);
+    ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM pg_stats WHERE tablename = 'reading_frame_200901'"
+                                " AND attname IN ('unit_id', 'page', 'ts')"),
+                     3);
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(a_writer_in_the_midst_of_a_transaction_does_not_hold_up_a_new_partition)
 {
     struct db *writer = open_db(), *db = open_db();
@@ -128,5 +152,6 @@ static void before(void)
 DBTEST_MAIN_ONCE("partitions", before, a_migrated_database_takes_the_present_and_three_months_ahead,
                  a_row_without_partition_is_23514_until_the_partition_is_made, months_begin_at_midnight_of_the_platform,
                  receipt_tables_have_their_months, a_partition_has_the_keys_of_its_parent,
+                 no_statistics_are_gathered_of_arrays_and_payloads,
                  a_writer_in_the_midst_of_a_transaction_does_not_hold_up_a_new_partition,
                  the_same_partitions_can_be_wanted_at_the_same_time)
