@@ -1000,6 +1000,25 @@ START_TEST(what_was_accepted_keeps_its_answer_after_a_suspension)
 }
 END_TEST
 
+/* A session looks at five plans of its own; a sixth means that it will look for one at every upload. */
+START_TEST(no_statement_is_planned_for_every_upload)
+{
+    struct bench b = open_bench();
+    for (int i = 0; i < 12; i++) {
+        struct upload_answer a;
+        const char *date = arena_printf(b.arena, "2024-03-%02d 10:00:00", i + 1);
+        upload(&b, arena_printf(b.arena, "m%d", i), document(b.arena, record(b.arena, 0, date, "1.5", "")), &a);
+        ck_assert_int_eq(a.code, 0);
+        roll(&b);
+    }
+    COUNT_IS(&b, 12, "SELECT count(*) FROM reading_frame");
+    COUNT_IS(&b, 1,
+             "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'upload.versi%' AND generic_plans > 0");
+    COUNT_IS(&b, 0, "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'upload.%' AND custom_plans > 5");
+    close_bench(&b);
+}
+END_TEST
+
 DBTEST_MAIN("ingest", before, an_upload_is_stored_once_and_a_replay_gets_the_first_answer,
             the_same_message_id_with_other_content_is_2107, corrections_by_value_and_validity_are_logged_and_rolled_up,
             registers_are_recomputed_around_late_readings_gaps_and_resets,
@@ -1020,4 +1039,4 @@ DBTEST_MAIN("ingest", before, an_upload_is_stored_once_and_a_replay_gets_the_fir
             readings_are_judged_by_the_configuration_in_force_when_they_are_stored,
             a_commit_whose_answer_was_lost_is_found_again_and_is_no_duplicate,
             the_same_uploads_at_once_from_two_connections_are_stored_once,
-            what_was_accepted_keeps_its_answer_after_a_suspension)
+            what_was_accepted_keeps_its_answer_after_a_suspension, no_statement_is_planned_for_every_upload)
