@@ -238,13 +238,16 @@ BEGIN
     WHERE (t.tce, t.co2) IS DISTINCT FROM (excluded.tce, excluded.co2);
 END $$;
 
--- The rows of unit_energy_day of these enterprises and days that are to be written; quantity NULL: to be deleted.
-CREATE OR REPLACE FUNCTION energy_day_changes(units integer[], days timestamptz[]) RETURNS SETOF unit_energy_day
+-- The rows of unit_energy_day of these enterprises and days that are to be written; quantity NULL: to be deleted. added: there is
+-- none of that energy and usage yet.
+DROP FUNCTION IF EXISTS energy_day_changes(integer[], timestamptz[]);
+CREATE FUNCTION energy_day_changes(units integer[], days timestamptz[]) RETURNS TABLE (account unit_energy_day, added boolean)
 LANGUAGE plpgsql STABLE SET search_path = public, pg_catalog SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT unit_id, ts, energy, usage, f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign
+    SELECT (unit_id, ts, energy, usage, f.quantity, f.measure, f.tce, f.co2, f.coefficient, f.own, f.sign)::unit_energy_day,
+           s.quantity IS NULL
     FROM (SELECT e.* FROM (SELECT DISTINCT x.u, x.d FROM unnest(units, days) x (u, d)) k CROSS JOIN LATERAL (
               SELECT * FROM unit_energy_day t WHERE t.unit_id = k.u AND t.ts = k.d OFFSET 0) e) s
     FULL JOIN energy_day_compute(units, days) f USING (unit_id, ts, energy, usage) -- a full join is never a nested loop
@@ -356,6 +359,8 @@ RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_catalog SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     changed unit_energy_day[];
+    added unit_energy_day[];
+    gone unit_energy_day[];
     turned_units integer[];
     turned_months timestamptz[];
     more_units integer[];
@@ -365,20 +370,24 @@ BEGIN
                AND substr(i.data_code, 9, 2) IN ('01', '02', '03', '05', '06', '07') AND substr(i.data_code, 9, 2) > '04') THEN
         PERFORM unit_coefficient_refresh(units, days, uploads);
     END IF;
-    SELECT array_agg(c::unit_energy_day) INTO changed FROM energy_day_changes(units, days) c;
-    SELECT array_agg(w.u), array_agg(w.m) INTO turned_units, turned_months
-    FROM energy_months_without((SELECT array_agg(c) FROM unnest(changed) c WHERE c.quantity IS NOT NULL AND ( -- nothing new, mostly
-        SELECT true FROM unit_energy_day e WHERE e.unit_id = c.unit_id AND e.ts = c.ts AND e.energy = c.energy AND e.usage = c.usage
-        ) IS NULL)) w;
+    SELECT array_agg(c.account), array_agg(c.account) FILTER (WHERE c.added), array_agg(c.account) FILTER (WHERE (c.account).quantity IS NULL)
+    INTO changed, added, gone FROM energy_day_changes(units, days) c;
+    IF added IS NOT NULL THEN -- mostly nothing is new or gone
+        SELECT array_agg(w.u), array_agg(w.m) INTO turned_units, turned_months FROM energy_months_without(added) w;
+    END IF;
     PERFORM energy_day_write(changed, units, days, uploads, ruled);
-    SELECT turned_units || array_agg(w.u), turned_months || array_agg(w.m) INTO turned_units, turned_months
-    FROM energy_months_without((SELECT array_agg(c) FROM unnest(changed) c WHERE c.quantity IS NULL)) w;
-    SELECT array_agg(e.unit_id), array_agg(e.ts) INTO more_units, more_days
-    FROM (SELECT DISTINCT x.u, x.m FROM unnest(turned_units, turned_months) x (u, m)) t CROSS JOIN LATERAL (
-        SELECT DISTINCT d.unit_id, d.ts FROM unit_energy_day d WHERE d.unit_id = t.u AND d.ts >= t.m AND d.ts < t.m + interval '1 month'
-        OFFSET 0) e;
+    IF gone IS NOT NULL THEN
+        SELECT turned_units || array_agg(w.u), turned_months || array_agg(w.m) INTO turned_units, turned_months
+        FROM energy_months_without(gone) w;
+    END IF;
+    IF turned_units IS NOT NULL THEN
+        SELECT array_agg(e.unit_id), array_agg(e.ts) INTO more_units, more_days
+        FROM (SELECT DISTINCT x.u, x.m FROM unnest(turned_units, turned_months) x (u, m)) t CROSS JOIN LATERAL (
+            SELECT DISTINCT d.unit_id, d.ts FROM unit_energy_day d WHERE d.unit_id = t.u AND d.ts >= t.m AND d.ts < t.m + interval '1 month'
+            OFFSET 0) e;
+    END IF;
     IF more_units IS NOT NULL THEN
-        PERFORM energy_day_write((SELECT array_agg(c::unit_energy_day) FROM energy_day_changes(more_units, more_days) c),
+        PERFORM energy_day_write((SELECT array_agg(c.account) FROM energy_day_changes(more_units, more_days) c),
                                  units, days, uploads, ruled);
     END IF;
     PERFORM energy_month_refresh(array_agg(k.u), array_agg(k.m))
