@@ -37,8 +37,7 @@ RESULT worker_base_data(struct engine_call *call, char **names, int count, struc
 {
     struct soap_worker *w = worker_of(call);
     int64_t local = clock_now() + caltime_offset_seconds() * INT64_C(1000000);
-    if (count > MOST_TABLES)
-        return result_error(ERR_SENDER, 2103, "table最多%d个 / table: at most %d names", MOST_TABLES, MOST_TABLES);
+    TRY(parse_list("table", names, count, MOST_TABLES));
     /* not an older version than the entries: the device would load them again */
     TRY(dic_version_text(call, true, dic_version));
     return base_data_query(w->db, (const char *const *)names, (size_t)count, (int32_t)(local / INT64_C(86400000000)),
@@ -57,6 +56,16 @@ RESULT parse_instant(const char *name, const char *text, int64_t *us)
         return result_error(ERR_SENDER, 2103,
                             "%s不是yyyy-MM-dd HH:mm:ss形式的时间 / %s is not a time of the form yyyy-MM-dd HH:mm:ss",
                             name, name);
+    return RESULT_OK;
+}
+
+RESULT parse_list(const char *name, char *const *list, int count, int most)
+{
+    if (count > most)
+        return result_error(ERR_SENDER, 2103, "%s最多%d个 / %s: at most %d", name, most, name, most);
+    for (int i = 0; i < count; i++)
+        if (!list[i])
+            return result_error(ERR_SENDER, 2103, "%s不得为nil / %s must not be nil", name, name);
     return RESULT_OK;
 }
 

@@ -100,17 +100,6 @@ static RESULT data_question_of(struct engine_call *call, const struct _query__Qu
 
 enum { MOST_CODES = 10000 }; /* as many as rows fit on the largest page; each enterprise is looked up */
 
-/* xsi:nil leaves a hole in a list. */
-static RESULT check_list(const char *name, char *const *list, int count)
-{
-    if (count > MOST_CODES)
-        return result_error(ERR_SENDER, 2103, "%s超过%d个 / %s: more than %d", name, MOST_CODES, name, MOST_CODES);
-    for (int i = 0; i < count; i++)
-        if (!list[i])
-            return result_error(ERR_SENDER, 2103, "%s不得为nil / %s must not be nil", name, name);
-    return RESULT_OK;
-}
-
 OPERATION_FUNCTION(query_data_op)
 {
     const struct _query__QueryData *in = request;
@@ -119,8 +108,8 @@ OPERATION_FUNCTION(query_data_op)
     struct data_answer answer = {0};
     struct db *db = NULL;
     TRY(may_ask(call, &db));
-    TRY(check_list("enterpriseCode", in->enterpriseCode, in->__sizeenterpriseCode));
-    TRY(check_list("dataCode", in->dataCode, in->__sizedataCode));
+    TRY(parse_list("enterpriseCode", in->enterpriseCode, in->__sizeenterpriseCode, MOST_CODES));
+    TRY(parse_list("dataCode", in->dataCode, in->__sizedataCode, MOST_CODES));
     for (int i = 0; i < in->__sizeenterpriseCode; i++)
         TRY(may_ask_about(call, in->enterpriseCode[i]));
     TRY(data_question_of(call, in, &q));

@@ -39,6 +39,8 @@ void refusal_record(struct engine_call *call, int code, const char *message);
 
 /* ---- common.c: parameters that several operations have; errors are SENDER 2103 ---- */
 RESULT parse_instant(const char *name, const char *text, int64_t *us);
+/* At most so many, and none of them xsi:nil, which gSOAP leaves as a hole in the list. */
+RESULT parse_list(const char *name, char *const *list, int count, int most);
 RESULT parse_message_id(const char *message_id);
 /* messageId and the three enumerations of UploadData. */
 RESULT parse_upload_words(const char *message_id, const char *encoding, const char *encryption, const char *digest);

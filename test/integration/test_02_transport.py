@@ -193,6 +193,18 @@ class Soap(StackCase):
         self.fault(2103, check, [('deviceId', self.device.id), ('more', '1')])
         self.fault(2103, check, [('deviceId', self.device.id), ('deviceId', self.device.id)])
 
+    def test_a_nil_in_a_list_is_2103_and_harms_nobody(self):
+        nil, own = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>', '<deviceId>%s</deviceId>' % self.device.id
+        times = '<granularity>day</granularity><from>2018-01-01 00:00:00</from><to>2018-01-02 00:00:00</to>'
+        one = '<enterpriseCode>%s</enterpriseCode>' % self.device.enterprise
+        for client, service, name, fields in (
+                (self.client, 'access', 'DownloadBaseData', own + '<table%s' % nil),
+                (self.client, 'access', 'DownloadBaseData', own + '<table>region</table><table%s<table>region</table>' % nil),
+                (self.province.client(), 'query', 'QueryData', one + '<enterpriseCode%s' % nil + times),
+                (self.province.client(), 'query', 'QueryData', one + '<dataCode%s' % nil + times)):
+            body = nhjc.envelope('<%s xmlns="%s">%s</%s>' % (name, nhjc.namespace(service), fields, name))
+            self.fault(2103, lambda c=client, s=service, b=body: nhjc.read_answer(*c.post(s, b)))
+
     def test_a_message_id_of_the_wrong_form_is_2103(self):
         body = nhjc.data(self.device.enterprise, self.device.id, readings(POWER, '2018-01-01 00:00', ['1']))
         for bad in (' x', 'x ', 'a\tb', 'x' * 65, ''):

@@ -299,6 +299,9 @@ class Exchange(StackCase):
         one = self.code(self.client.call('exchange', 'DownloadBaseData', me, ('table', names[1])), 0)
         self.assertEqual([table.get('name') for table in one.all('table')], names[1:2])
         self.assertEqual(len(one.find('table').all('entry')), len(everything.all('table')[1].all('entry')))
+        nil = nhjc.envelope(nhjc.operation('exchange', 'DownloadBaseData', [me]).replace(
+            '</DownloadBaseData>', '<table xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/></DownloadBaseData>'))
+        self.fault(2103, lambda: nhjc.read_answer(*self.client.post('exchange', nil)))
         beat = self.client.call('exchange', 'Heartbeat', me, ('platformTime', '2018-01-01 00:00:00'), ('pendingUploads', 7), ('oldestPending', '2018-01-01 00:00:00'))
         self.code(beat, 0)
         for operation, *more in (('CheckVersion',), ('DownloadBaseData',), ('Heartbeat', ('platformTime', '2018-01-01 00:00:00'), ('pendingUploads', 0))):
