@@ -167,7 +167,7 @@ RESULT client_wire_read(struct client_wire *wire, enum client_op op, int status,
     arena_reset(wire->arena);
     if (len == 0 || (status != 200 && status != 400 && status != 500))
         return plain_http(status);
-    if (wire_guard(&WIRE_LIMITS_DEFAULT, &bytes, &len).code)
+    if (wire_guard(&WIRE_LIMITS_DEFAULT, &bytes, &len, NULL).code)
         return plain_http(status);
     wire->io = (struct wire_io){.in = bytes, .in_len = len};
     if (wire_read_begin(wire->soap, &wire->io, row->service))

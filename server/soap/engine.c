@@ -21,6 +21,7 @@ struct engine {
     struct buf unpacked;
     struct mime mime;
     struct wire_io io;
+    bool nested;      /* see wire_guard */
     char headers[48]; /* of the answer last given */
 };
 
@@ -254,7 +255,7 @@ static struct objection prepare(struct engine *e, const struct net_request *requ
     if (!o.code)
         o = take_parts(e, request->content_type, &bytes, &len);
     if (!o.code)
-        o = wire_guard(e->config.limits, &bytes, &len);
+        o = wire_guard(e->config.limits, &bytes, &len, &e->nested);
     e->io.in = bytes;
     e->io.in_len = len;
     e->io.in_pos = 0;
@@ -318,6 +319,11 @@ static struct result not_now(const struct engine_op *op, struct result r, void *
 static void run_operation(struct engine *e, struct engine_call *call, struct soap_answer *answer)
 {
     const struct engine_op *op = call->op;
+    if (e->nested) {
+        object(e, call, OBJECT(2103, "参数的值中含有元素", "there is an element inside the value of a parameter"),
+               answer);
+        return;
+    }
     const void *request = op->read(e->soap, op->tag);
     if (!request || wire_read_end(e->soap)) {
         answer_unreadable(e, call, answer);

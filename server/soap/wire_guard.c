@@ -21,7 +21,7 @@ struct scan {
     const struct wire_limits *limits;
     const uint8_t *p, *end;
     size_t depth;
-    bool root_seen;
+    bool root_seen, in_body, in_content, nested;
     size_t name_count;
     struct name names[NAME_SLOTS]; /* different attribute names so far, hashed */
 };
@@ -238,11 +238,32 @@ static struct objection too_long(const struct scan *s, const uint8_t *end)
     return end == s->end ? MALFORMED : OBJECT(2106, "XML标签过长", "a tag is too long");
 }
 
+/* Of the start tag at p, without its prefix. */
+static bool local_name_is(const uint8_t *p, const uint8_t *close, const char *name)
+{
+    const uint8_t *from = ++p;
+    for (; p < close && !is_blank(*p) && *p != '/'; p++)
+        from = *p == ':' ? p + 1 : from;
+    return (size_t)(p - from) == strlen(name) && memcmp(from, name, strlen(name)) == 0;
+}
+
+/* Envelope 0, Body 1, operation 2, its parameters 3. */
+static void note_place(struct scan *s, const uint8_t *close)
+{
+    if (s->depth == 1)
+        s->in_body = local_name_is(s->p, close, "Body");
+    else if (s->depth == 3)
+        s->in_content = local_name_is(s->p, close, "content");
+    else if (s->depth == 4 && s->in_body && !s->in_content)
+        s->nested = true;
+}
+
 static struct objection open_element(struct scan *s, const uint8_t *close)
 {
     if (s->depth == 0 && s->root_seen)
         return MALFORMED;
     s->root_seen = true;
+    note_place(s, close);
     if (close[-1] != '/' && ++s->depth > s->limits->depth)
         return OBJECT(2106, "XML嵌套过深", "elements are nested too deeply");
     s->p = close + 1;
@@ -304,7 +325,7 @@ static struct objection text_run(struct scan *s)
     return NO_OBJECTION;
 }
 
-struct objection wire_guard(const struct wire_limits *limits, const uint8_t **text, size_t *len)
+struct objection wire_guard(const struct wire_limits *limits, const uint8_t **text, size_t *len, bool *nested)
 {
     if (*len >= 3 && memcmp(*text, "\xEF\xBB\xBF", 3) == 0) {
         *text += 3;
@@ -318,5 +339,7 @@ struct objection wire_guard(const struct wire_limits *limits, const uint8_t **te
         o = *s.p == '<' ? markup(&s) : text_run(&s);
     if (!o.code && (!s.root_seen || s.depth > 0))
         o = MALFORMED;
+    if (nested)
+        *nested = s.nested;
     return o;
 }

@@ -7,6 +7,7 @@
 #ifndef NHJC_SOAP_WIRE_GUARD_H
 #define NHJC_SOAP_WIRE_GUARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,8 @@ struct wire_limits {
 #define WIRE_NAMES_MAX 512
 extern const struct wire_limits WIRE_LIMITS_DEFAULT;
 
-/* *text and *len step over a UTF-8 byte order mark. */
-struct objection wire_guard(const struct wire_limits *limits, const uint8_t **text, size_t *len);
+/* *text and *len step over a UTF-8 byte order mark. *nested (may be NULL): an element stands inside a parameter of the
+ * operation other than content: in a request, where no parameter has any, gSOAP would take its tags for text. */
+struct objection wire_guard(const struct wire_limits *limits, const uint8_t **text, size_t *len, bool *nested);
 
 #endif

@@ -88,7 +88,7 @@ static double guard_us(const struct buf *envelope)
     for (int i = 0; i < CALLS; i++) {
         const uint8_t *text = envelope->data;
         size_t len = envelope->len;
-        if (wire_guard(&WIRE_LIMITS_DEFAULT, &text, &len).code)
+        if (wire_guard(&WIRE_LIMITS_DEFAULT, &text, &len, NULL).code)
             exit(1);
     }
     return (double)(clock_monotonic() - start) / 1000 / CALLS;

@@ -38,7 +38,7 @@ static void serve(uint8_t choice, const uint8_t *body, size_t n)
     REQUIRE(answer.status == 200 || answer.status == 400 || answer.status == 500);
     const uint8_t *text = answer.body.data;
     size_t len = answer.body.len;
-    REQUIRE(len > 0 && wire_guard(&WIRE_LIMITS_DEFAULT, &text, &len).code == 0);
+    REQUIRE(len > 0 && wire_guard(&WIRE_LIMITS_DEFAULT, &text, &len, NULL).code == 0);
     buf_free(&answer.body);
 }
 

@@ -132,6 +132,25 @@ START_TEST(a_byte_order_mark_is_accepted)
 }
 END_TEST
 
+START_TEST(an_element_inside_a_value_is_2103_and_no_text)
+{
+    static const char *const BAD[] = {
+        "<b>d</b>", "<b/>", "d<b/>", "<!-- --><q:b xmlns:q='urn:q'/>", "<content>d</content>", "<Body><x/></Body>"};
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        char body[600];
+        snprintf(
+            body, sizeof body,
+            "<e:Envelope xmlns:e=\"" SOAP11 "\"><e:Header><t xmlns='urn:t'><a><b><c/></b></a></t></e:Header><e:Body>"
+            "<CheckVersion xmlns=\"urn:nhjc:access:v1\"><deviceId>%s</deviceId></CheckVersion></e:Body></e:Envelope>",
+            BAD[i]);
+        post(ACCESS, TYPE11, body);
+        expect_fault(500, 2103);
+    }
+    post(ACCESS, TYPE11, ENVELOPE(SOAP11, "<Other xmlns=\"urn:nhjc:access:v1\"><a><b/></a></Other>"));
+    expect_fault(500, 2112); /* what nobody knows may look like anything */
+}
+END_TEST
+
 START_TEST(header_blocks_are_ignored_unless_they_must_be_understood)
 {
 #define WITH_HEADER(attribute)                                                                                         \
@@ -774,6 +793,7 @@ static void add_served(Suite *s)
     tcase_add_test(c, required_texts_nobody_filled_are_empty_elements);
     tcase_add_test(c, prefixes_comments_and_blanks_do_not_matter);
     tcase_add_test(c, a_byte_order_mark_is_accepted);
+    tcase_add_test(c, an_element_inside_a_value_is_2103_and_no_text);
     tcase_add_test(c, header_blocks_are_ignored_unless_they_must_be_understood);
     tcase_add_test(c, refused_content_is_a_response_that_is_recorded);
     tcase_add_test(c, a_request_in_gzip_is_unpacked);
