@@ -72,6 +72,10 @@ struct guard_fault guard_declaration(const uint8_t **text, size_t *len)
     if (starts(*text, *len, "\xEF\xBB\xBF", 3)) {
         *text += 3;
         *len -= 3;
+        if (starts(*text, *len, "\xEF\xBB\xBF", 3)) { /* libxml2 steps over it and reads a declaration unseen here */
+            return FAULT(2101, *text, "开头有两个字节顺序标记（BOM）",
+                         "there are two byte order marks at the beginning");
+        }
     }
     struct guard_fault fault = foreign_encoding(*text, *len);
     if (fault.code || !starts(*text, *len, "<?xml", 5) || *len < 6 || !is_blank((*text)[5])) {

@@ -80,14 +80,9 @@ char *sax_room(struct sax_run *run, size_t n)
 
 char *sax_copy(struct sax_run *run, const xmlChar *from, size_t n)
 {
-    char *text = sax_room(run, n + 1), *to = text;
-    const xmlChar *end = from + n;
-    while (from < end) {
-        *to++ = (char)*from;
-        /* Without entity replacement libxml2 gives every '&' of an attribute value as "&#38;". */
-        from += *from == '&' && end - from >= 5 && memcmp(from, "&#38;", 5) == 0 ? 5 : 1;
-    }
-    *to = '\0';
+    char *text = sax_room(run, n + 1);
+    memcpy(text, from, n);
+    text[n] = '\0';
     return text;
 }
 

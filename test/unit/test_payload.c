@@ -172,6 +172,27 @@ START_TEST(entities_of_xml_are_resolved_in_values)
 }
 END_TEST
 
+START_TEST(what_is_escaped_twice_is_resolved_once)
+{
+    static const char *const ROWS[][2] = {
+        {"&amp;#38;", "&#38;"}, {"&amp;amp;", "&amp;"}, {"&#38;#38;#38;", "&#38;#38;"}};
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+        char xml[1024];
+        snprintf(xml, sizeof xml,
+                 "<energyData xmlns=\"urn:nhjc:data:v1\" enterpriseCode=\"91420100000000000U\" deviceId=\"%s\" "
+                 "uploadDate=\"2026-11-20 10:16:02\"><data dataCode=\"%s\" statType=\"0\" statDate=\"%s\" " REST
+                 "/>" TAIL,
+                 ROWS[i][0], ROWS[i][0], ROWS[i][0]);
+        struct reading_of r = read_text(xml, EITHER);
+        ck_assert_msg(result_ok(r.result), "%s", r.result.text);
+        ck_assert_str_eq(r.set.at[0].device_id, ROWS[i][1]);
+        ck_assert_str_eq(r.set.at[0].records[0].data_code, ROWS[i][1]);
+        ck_assert_str_eq(r.set.at[0].records[0].stat_date, ROWS[i][1]);
+        done(&r);
+    }
+}
+END_TEST
+
 START_TEST(what_is_not_well_formed_utf8_xml_is_2101)
 {
     static const struct {
@@ -205,6 +226,10 @@ START_TEST(what_is_not_well_formed_utf8_xml_is_2101)
         {"UTF-16 declared in ASCII", "<?xml version=\"1.0\" encoding=\"UTF-16\"?>" HEAD TAIL, 1},
         {"XML 1.1", "<?xml version=\"1.1\"?>" HEAD TAIL, 1},
         {"XML 2.0", "<?xml version=\"2.0\"?>" HEAD TAIL, 1},
+        {"two byte order marks", "\xEF\xBB\xBF\xEF\xBB\xBF" HEAD TAIL, 1},
+        {"Latin-1 declared behind two marks",
+         "\xEF\xBB\xBF\xEF\xBB\xBF<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>" HEAD TAIL, 1},
+        {"XML 1.1 behind two marks", "\xEF\xBB\xBF\xEF\xBB\xBF<?xml version=\"1.1\"?>" HEAD TAIL, 1},
         {"GBK bytes", HEAD "\n<data scope=\"\xD6\xD0\xB9\xFA\"/>" TAIL, 2},
         {"overlong slash", HEAD "\n<data scope=\"\xC0\xAF\"/>" TAIL, 2},
         {"overlong of three", HEAD "\n\n<data scope=\"\xE0\x80\xAF\"/>" TAIL, 3},
@@ -664,10 +689,11 @@ START_TEST(every_prefix_of_a_document_is_refused_without_harm)
 END_TEST
 
 UNIT_MAIN("payload", a_document_is_read_in_full, a_set_keeps_its_blocks_apart, spellings_that_xml_allows_are_accepted,
-          entities_of_xml_are_resolved_in_values, what_is_not_well_formed_utf8_xml_is_2101, other_encodings_are_named,
-          a_zero_byte_is_2101, a_dtd_is_2102_whatever_it_holds, what_the_schema_does_not_know_is_2103,
-          only_the_wanted_root_is_accepted, names_and_values_of_the_sender_are_quoted_in_part_and_stay_utf8,
-          lines_are_exact_beyond_65535, the_line_is_exact_behind_whatever_holds_line_feeds,
+          entities_of_xml_are_resolved_in_values, what_is_escaped_twice_is_resolved_once,
+          what_is_not_well_formed_utf8_xml_is_2101, other_encodings_are_named, a_zero_byte_is_2101,
+          a_dtd_is_2102_whatever_it_holds, what_the_schema_does_not_know_is_2103, only_the_wanted_root_is_accepted,
+          names_and_values_of_the_sender_are_quoted_in_part_and_stay_utf8, lines_are_exact_beyond_65535,
+          the_line_is_exact_behind_whatever_holds_line_feeds,
           two_hundred_thousand_records_are_accepted_and_one_more_is_2106,
           the_records_of_a_set_are_counted_over_all_blocks, depth_is_bounded,
           an_attribute_flood_is_2106_before_it_costs_time, a_flood_behind_an_earlier_error_costs_no_time_either,
