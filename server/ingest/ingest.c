@@ -612,7 +612,8 @@ int ingest_public_code(struct result r)
     return r.code && code_find(r.code) ? r.code : 9101;
 }
 
-/* The words of the finding that tells of the refusal; one is made when nothing told of it yet. */
+/* The words of the finding that tells of the refusal; one is made when nothing told of it yet: alone, because what was
+ * found in records that are not stored would only mislead, and a thousand of them would leave no room for it. */
 static const char *refusal_message(struct job *j, struct result r)
 {
     struct findings *f = &j->answer->findings;
@@ -620,6 +621,7 @@ static const char *refusal_message(struct job *j, struct result r)
         if (f->at[i].code == j->answer->code)
             return f->at[i].message;
     bool ours = r.kind == ERR_INTERNAL || r.kind == ERR_TRANSIENT; /* nothing of our inside goes out */
+    findings_init(f, j->arena);
     struct finding *added = finding_add_text(f, j->answer->code, ours ? NULL : arena_strdup(j->arena, r.text));
     added->stat_type = -1;
     return added->message;

@@ -53,6 +53,14 @@ class Repeats(StackCase):
         self.assertEqual([row.get('value') for row in rows], ['1'])
         self.same_answer(first, self.device.upload(readings(POWER, '2018-01-03 00:00', ['1']), message_id))
 
+    def test_a_conflict_tells_of_nothing_but_the_conflict(self):
+        message_id = nhjc.new_id()
+        self.code(self.device.upload(readings(POWER, '2018-01-06 00:00', ['1']), message_id), 0)
+        answer = self.device.upload(readings(POWER, '2018-01-06 00:00', ['x'] * 1200), message_id)  # more than are reported
+        self.code(answer, 2107)
+        self.assertEqual([(f.get('code'), f.get('line')) for f in answer.all('finding')], [('2107', None)])
+        self.assertEqual(answer.get('findingsTruncated'), 'false')
+
     def test_ids_belong_to_their_sender(self):
         other = self.stack.device(61, BASIC)
         message_id = nhjc.new_id()
