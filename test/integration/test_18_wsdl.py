@@ -115,13 +115,13 @@ class Messages(StackCase):
               'exchange': ('RegisterPlatform', 'CheckVersion', 'DownloadBaseData', 'UploadEnterprises', 'UploadData', 'Heartbeat'),
               'query': ('QueryEnterprises', 'QueryData', 'QueryStatistics', 'QueryQuality', 'QueryUploads')}
 
-    def answers(self, version):
-        """The responses and faults of one version, by operation."""
+    def calls(self):
+        """(client, service, operation, fields): the served ones first as they are right."""
         device = self.stack.device(1800, BASIC)
         platform, lower = self.province.client(), self.lower()
         plain = nhjc.data(device.enterprise, device.id, readings(POWER, '2018-01-01 00:00', ['1', 'x', '2.0000005']))
         me, code = ('deviceId', device.id), ('enterpriseCode', device.enterprise)
-        calls = [
+        return [
             (device.client, 'access', 'Register', [code, ('regionCode', '420100'), ('deviceSerial', 'it-1')]),
             (device.client, 'access', 'CheckVersion', [me]),
             (device.client, 'access', 'DownloadBaseData', [me]),
@@ -155,9 +155,50 @@ class Messages(StackCase):
         ] + [(device.client, 'access', name, [('deviceId', '0' * 32)]) for name in ('CheckVersion', 'DownloadEnterprise', 'DownloadBaseData')] + [
             (device.client, 'access', 'QueryUploads', [('deviceId', '0' * 32)] + self.SPAN),
             (device.client, 'access', 'Heartbeat', [('deviceId', '0' * 32), ('deviceTime', '2024-01-01 00:00:00')])]
-        for client, service, name, fields in calls:
+
+    def answers(self, version):
+        """The responses and faults of one version, by operation."""
+        for client, service, name, fields in self.calls():
             body = nhjc.envelope(nhjc.operation(service, name, fields), version)
             yield service, name, client.post(service, body, name, version)
+
+    NIL = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>'
+    SPOILED = {'missing': '', 'empty': '<{0}/>', 'nil': '<{0}{2}', 'nil behind': '<{0}>{1}</{0}><{0}{2}', 'nil before': '<{0}{2}<{0}>{1}</{0}>',
+               'nested': '<{0}><b>{1}</b></{0}>', 'twice': '<{0}>{1}</{0}><{0}>{1}</{0}>'}
+
+    def parameters(self, service, name):
+        root = ET.parse(os.path.join(messages.SCHEMAS, service + '.xsd')).getroot()
+        return [e.get('name') for e in root.find("%selement[@name='%s']" % (XSD, name)).iter(XSD + 'element') if e.get('name') != name]
+
+    def spoiled(self, service, name, fields):
+        """(parameter, how, body): each parameter of the operation spoiled in each way, the others as they were."""
+        for parameter in self.parameters(service, name):
+            rest, own = [f for f in fields if f[0] != parameter], [f for f in fields if f[0] == parameter] or [(parameter, 'x')]
+            value = nhjc.escape(ET.fromstring(nhjc.operation(service, name, own[:1]))[0].text or '')
+            for how, form in self.SPOILED.items():
+                text = nhjc.operation(service, name, [('messageId', nhjc.new_id()) if f[0] == 'messageId' else f for f in rest])
+                yield parameter, how, nhjc.envelope(text.replace('</%s>' % name, form.format(parameter, value, self.NIL) + '</%s>' % name))
+
+    def test_no_parameter_spoiled_in_its_form_gets_further_than_a_refusal(self):
+        """The server lives, and nothing of our inside had to answer."""
+        done, firsts = 0, {}
+        for client, service, name, fields in self.calls():
+            if name in self.SERVED[service]:
+                firsts.setdefault((service, name), (client, fields))
+        self.assertEqual(len(firsts), sum(map(len, self.SERVED.values())))
+        for (service, name), (client, fields) in firsts.items():
+            for parameter, how, body in self.spoiled(service, name, fields):
+                try:
+                    answer = nhjc.read_answer(*client.post(service, body, name))
+                    code = answer.number('responseCode')
+                except nhjc.Fault as fault:
+                    code = fault.code
+                self.assertLess(code, 9000, (service, name, parameter, how))
+                if how == 'nested':
+                    self.assertEqual(code, 2103, (service, name, parameter, how))
+                done += 1
+        self.assertGreater(done, 500)
+        self.assertNotIn('operation_failed', self.province.log())
 
     def command(self, device):
         """A command that was given to the device and waits for its result."""
