@@ -11,8 +11,8 @@ BEGIN
         RETURN false;
     END IF;
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)', child, parent);
-    IF parent IN ('rollup_day', 'upload_payload') THEN -- rows of some KB stay in one piece: steps 0004 and 0006
-        EXECUTE format('ALTER TABLE %I SET (toast_tuple_target = 8160)', child);
+    IF parent IN ('rollup_day', 'upload_payload') THEN -- compressed as far as may be (step 0024); in one piece (step 0006)
+        EXECUTE format('ALTER TABLE %I SET (toast_tuple_target = %s)', child, CASE parent WHEN 'rollup_day' THEN 128 ELSE 8160 END);
     END IF;
     EXECUTE format('ALTER TABLE %I SET (%s)', child, partition_settings(parent));
     FOR col IN SELECT a.attname, a.attstattarget FROM pg_attribute a -- LIKE leaves them out (step 0023)

@@ -230,31 +230,36 @@ DROP FUNCTION IF EXISTS storage_packable(timestamptz);
 -- whoever reads sees the old ones or the new ones, nobody waits but the rollup of that enterprise, and no right of an
 -- owner is needed. The place of the old ones is taken by later rows once it is vacuumed.
 
--- Rows of an enterprise in [since, until) that lie more than 64 KB from the one before, and all that have one before.
-CREATE OR REPLACE FUNCTION storage_jumps(of_unit integer, since timestamptz, until timestamptz, OUT pairs bigint, OUT jumps bigint)
+-- Rows of an enterprise in [since, until) that lie more than 64 KB from the one before, and all that have one before. loose:
+-- long rows from before step 0024 count as well, of which nothing is compressed.
+DROP FUNCTION IF EXISTS storage_jumps(integer, timestamptz, timestamptz);
+CREATE OR REPLACE FUNCTION storage_jumps(of_unit integer, since timestamptz, until timestamptz, loose boolean DEFAULT false,
+    OUT pairs bigint, OUT jumps bigint)
 LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
-    SELECT count(d.step), count(*) FILTER (WHERE d.step > 8) FROM (
-        SELECT abs(r.block - lag(r.block) OVER (PARTITION BY r.page ORDER BY r.ts)) AS step
-        FROM (SELECT page, ts, (ctid::text::point)[0] AS block FROM rollup_day
-              WHERE unit_id = of_unit AND ts >= since AND ts < until OFFSET 0) r) d
+    SELECT count(d.step), count(*) FILTER (WHERE d.step > 8 OR loose AND d.step IS NOT NULL AND d.form IS NULL AND d.bytes > 2032) FROM (
+        SELECT r.form, r.bytes, abs(r.block - lag(r.block) OVER (PARTITION BY r.page ORDER BY r.ts)) AS step
+        FROM (SELECT page, ts, (ctid::text::point)[0] AS block, pg_column_compression(n) AS form, pg_column_size(a.*) AS bytes
+              FROM rollup_day a WHERE unit_id = of_unit AND ts >= since AND ts < until OFFSET 0) r) d
 $$;
 
 -- Whether a month's rows are worth packing, by some of the enterprises.
-CREATE OR REPLACE FUNCTION storage_scattered(since timestamptz, until timestamptz) RETURNS boolean
+DROP FUNCTION IF EXISTS storage_scattered(timestamptz, timestamptz);
+CREATE OR REPLACE FUNCTION storage_scattered(since timestamptz, until timestamptz, loose boolean) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
     SELECT coalesce(sum(j.jumps) > 0.25 * sum(j.pairs), false)
     FROM (SELECT id, row_number() OVER (ORDER BY id) AS place, count(*) OVER () AS units FROM unit) u
-    CROSS JOIN LATERAL storage_jumps(u.id, since, until) j
+    CROSS JOIN LATERAL storage_jumps(u.id, since, until, loose) j
     WHERE u.place % greatest(u.units / 16, 1) = 0
 $$;
 
 -- Gives the number of rows written again; 0: they lie well. Under the lock of whoever writes rollups of the enterprise.
-CREATE OR REPLACE FUNCTION storage_pack_unit(of_unit integer, since timestamptz, until timestamptz) RETURNS integer
+DROP FUNCTION IF EXISTS storage_pack_unit(integer, timestamptz, timestamptz);
+CREATE OR REPLACE FUNCTION storage_pack_unit(of_unit integer, since timestamptz, until timestamptz, loose boolean) RETURNS integer
 LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
 DECLARE moved rollup_day[];
 BEGIN
     PERFORM pg_advisory_xact_lock(2, of_unit);
-    IF NOT (SELECT j.jumps > 0.25 * j.pairs FROM storage_jumps(of_unit, since, until) j) THEN
+    IF NOT (SELECT j.jumps > 0.25 * j.pairs FROM storage_jumps(of_unit, since, until, loose) j) THEN
         RETURN 0;
     END IF;
     SELECT array_agg(d::rollup_day ORDER BY d.page, d.ts) INTO moved FROM rollup_day d
@@ -283,6 +288,7 @@ DECLARE
     after integer;
     of_unit integer;
     units integer := 0;
+    first_look boolean; -- only then rows of the old form are looked for: some stay as long when they are written again
 BEGIN
     PERFORM pg_advisory_xact_lock(7, 0);
     moved := 0;
@@ -292,13 +298,15 @@ BEGIN
         month := storage_pack_next(at);
         IF month IS NULL THEN
             RETURN;
-        ELSIF NOT storage_scattered(month, month + interval '1 month') THEN
-            most := 0;
         END IF;
+    END IF;
+    first_look := NOT EXISTS (SELECT FROM setting s WHERE s.key = 'packed:' || to_char(month, 'YYYYMM'));
+    IF after IS NULL AND NOT storage_scattered(month, month + interval '1 month', first_look) THEN
+        most := 0;
     END IF;
     part := 'rollup_day_' || to_char(month, 'YYYY');
     FOR of_unit IN SELECT u.id FROM unit u WHERE u.id > coalesce(after, -1) ORDER BY u.id LIMIT most LOOP
-        moved := moved + storage_pack_unit(of_unit, month, month + interval '1 month');
+        moved := moved + storage_pack_unit(of_unit, month, month + interval '1 month', first_look);
         after := of_unit;
         units := units + 1;
     END LOOP;

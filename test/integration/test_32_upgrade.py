@@ -15,6 +15,7 @@ REPLACE = os.path.join(SQL, 'replace')
 SEEDED = ('base_data', 'measure_unit', 'energy_basis', 'energy_role', 'schema_step', 'schema_replace')
 # Rows that a later step adds or changes on purpose.
 CHANGED = {'rollup_mark': 13, 'base_data': 16, 'energy_role': 13, 'command': 15}
+DENSE = 23  # with this step every month is packed again
 DAY_VALUE = nhjc.collect_item(POWER, 'sum', '外购电量日值', stat_type=1, period=86400, unit='kWh')
 # What only retention, lower platforms, an enterprise's own coefficients or a past that changes late would fill.
 EMPTY = ('register_base', 'platform', 'unit_coefficient', 'restatement', 'rollup_mark', 'schema_replace')
@@ -150,12 +151,16 @@ class Upgrade(StackCase):
     def upgrade(self, newest, number):
         older = self.make_older(newest, number)
         tables = older.tables()
+        older.sql("DELETE FROM setting WHERE key LIKE 'packed:%'")
         before = older.contents(tables)
         for name in tables:
             if number == FIRST and name not in EMPTY:
                 self.assertNotEqual(before[name][0], '0', 'nothing in %s to be kept' % name)
+        older.sql("INSERT INTO setting (key, value) VALUES ('packed:202401', now()::text)")
         self.on(older)
         self.province.ctl('db', 'migrate')
+        self.assertEqual(older.one("SELECT count(*) FROM setting WHERE key LIKE 'packed:%'"), '0' if number < DENSE else '1')
+        older.sql("DELETE FROM setting WHERE key LIKE 'packed:%'")
         after = older.contents({name: columns for name, columns in tables.items() if name not in ('schema_step', 'schema_replace')})
         for name, kept in after.items():
             if number >= CHANGED.get(name, 0):

@@ -126,6 +126,35 @@ class Storage(unittest.TestCase):
         self.assertIn('Bitmap Heap Scan on rollup_day_2021', said.stderr)
         self.assertEqual(sql("SELECT 'effective_io_concurrency=200' = ANY (proconfig) FROM pg_proc WHERE proname = 'item_days'"), 't')
 
+    def fill_as_before_step_23(self):
+        """Packed, but two rows to a page."""
+        sql("SELECT partition_ensure('reading', '2023-02-01')")
+        self.assertEqual(sql("SELECT 'toast_tuple_target=128' = ANY (reloptions) FROM pg_class WHERE relname = 'rollup_day_2023'"), 't')
+        sql('ALTER TABLE rollup_day_2023 SET (toast_tuple_target = 8160)')
+        self.fill_days('2023-02-01', '2023-02-28')
+        self.assertIn('2023-02  1120 ', self.ctl('storage', 'pack'))
+        sql('ALTER TABLE rollup_day_2023 SET (toast_tuple_target = 128)')
+
+    def test_4d2_long_rows_are_three_to_a_page_old_ones_after_the_first_look(self):
+        form = ("SELECT count(*), count(DISTINCT (ctid::text::point)[0]), count(pg_column_compression(n)), count(pg_column_compression(total))"
+                " FROM rollup_day WHERE ts >= '2023-02-01' AND ts < '2023-03-01'")
+        content = "SELECT md5(string_agg(d::text, ',' ORDER BY unit_id, page, ts)) FROM rollup_day d"
+        self.fill_as_before_step_23()
+        before = sql(content)
+        self.assertEqual(sql(form), '1120|560|0|0')  # new pages, two to each
+        sql("UPDATE setting SET value = (now() - interval '31 days')::text WHERE key = 'packed:202302'")
+        self.ctl('storage', 'pack')
+        self.assertEqual(sql(form), '1120|560|0|0', 'only the first look is for the form')
+        sql("DELETE FROM setting WHERE key = 'packed:202302'")  # as the step does
+        self.assertIn('2023-02  1120 ', self.ctl('storage', 'pack'))
+        rows, pages, compressed, plain = map(int, sql(form).split('|'))
+        self.assertEqual((rows, compressed, plain), (1120, 1120, 0))
+        self.assertLess(pages, 450)
+        self.assertEqual(sql(content), before)
+        self.fill_days('2023-03-01', '2023-03-01')
+        self.assertEqual(sql("SELECT count(DISTINCT (ctid::text::point)[0]) < 20, count(pg_column_compression(n)) FROM rollup_day"
+                             " WHERE ts = '2023-03-01'"), 't|40')
+
     def test_4e_every_year_of_energy_accounts_can_be_read_by_time(self):
         self.assertEqual(sql("SELECT count(*) FROM storage_partitions() p WHERE p.tbl = 'unit_energy_day' AND NOT EXISTS (SELECT FROM pg_indexes x"
                              " WHERE x.tablename = p.part AND x.indexdef LIKE '%USING brin (ts)%autosummarize%')"), '0')
