@@ -1,4 +1,4 @@
--- 0023 dense rollups: a day's row of 100 items took 2.9 KB, so two of them were a page and a quarter of it stayed empty. How
+-- 0024 dense rollups: a day's row of 100 items took 2.9 KB, so two of them were a page and a quarter of it stayed empty. How
 -- many readings there were is the same for most items: those arrays are compressed inside the row, and three rows are a page.
 -- The sums and bounds stay as they are (plain), so that an element is read in place; compression would not shrink them.
 DO $$

@@ -15,7 +15,7 @@ REPLACE = os.path.join(SQL, 'replace')
 SEEDED = ('base_data', 'measure_unit', 'energy_basis', 'energy_role', 'schema_step', 'schema_replace')
 # Rows that a later step adds or changes on purpose.
 CHANGED = {'rollup_mark': 13, 'base_data': 16, 'energy_role': 13, 'command': 15}
-DENSE = 23  # with this step every month is packed again
+DENSE = 24  # with this step every month is packed again
 DAY_VALUE = nhjc.collect_item(POWER, 'sum', '外购电量日值', stat_type=1, period=86400, unit='kWh')
 # What only retention, lower platforms, an enterprise's own coefficients or a past that changes late would fill.
 EMPTY = ('register_base', 'platform', 'unit_coefficient', 'restatement', 'rollup_mark', 'schema_replace')

@@ -126,7 +126,7 @@ class Storage(unittest.TestCase):
         self.assertIn('Bitmap Heap Scan on rollup_day_2021', said.stderr)
         self.assertEqual(sql("SELECT 'effective_io_concurrency=200' = ANY (proconfig) FROM pg_proc WHERE proname = 'item_days'"), 't')
 
-    def fill_as_before_step_23(self):
+    def fill_as_before_step_24(self):
         """Packed, but two rows to a page."""
         sql("SELECT partition_ensure('reading', '2023-02-01')")
         self.assertEqual(sql("SELECT 'toast_tuple_target=128' = ANY (reloptions) FROM pg_class WHERE relname = 'rollup_day_2023'"), 't')
@@ -139,7 +139,7 @@ class Storage(unittest.TestCase):
         form = ("SELECT count(*), count(DISTINCT (ctid::text::point)[0]), count(pg_column_compression(n)), count(pg_column_compression(total))"
                 " FROM rollup_day WHERE ts >= '2023-02-01' AND ts < '2023-03-01'")
         content = "SELECT md5(string_agg(d::text, ',' ORDER BY unit_id, page, ts)) FROM rollup_day d"
-        self.fill_as_before_step_23()
+        self.fill_as_before_step_24()
         before = sql(content)
         self.assertEqual(sql(form), '1120|560|0|0')  # new pages, two to each
         sql("UPDATE setting SET value = (now() - interval '31 days')::text WHERE key = 'packed:202302'")
