@@ -54,12 +54,14 @@ BEGIN
                   WHEN compare = 'yoy' THEN interval '1 year'
                   WHEN granularity = 'quarter' THEN interval '3 months'
                   ELSE ('1 ' || granularity)::interval END;
+    -- GROUP BY u.id: a key is computed once for each enterprise (it is the primary key: nothing is grouped), and unlike OFFSET 0 this lets
+    -- workers of a parallel query join and sum up. Bounds come computed: an interval that is taken off for each row costs as much as summing it.
     RETURN QUERY EXECUTE format($q$
         WITH a (key, ts, quantity, low, high, tce, co2) AS MATERIALIZED ( -- by stored periods first: few are left for what costs more
             SELECT %9$s, e.ts, %4$s
-            FROM (SELECT u.id, %1$s AS key FROM unit u WHERE u.region_code ^@ $1 AND u.industry_code ^@ $2 OFFSET 0) s
+            FROM (SELECT u.id, %1$s AS key FROM unit u WHERE u.region_code ^@ $1 AND u.industry_code ^@ $2 GROUP BY u.id) s
             JOIN %5$I e ON e.unit_id = s.id
-            WHERE (e.ts >= $3 AND e.ts < $4 OR e.ts >= $3 - $5 AND e.ts < $4 - $5)%6$s GROUP BY 1, 2),
+            WHERE (e.ts >= $3 AND e.ts < $4 OR e.ts >= $7 AND e.ts < $8)%6$s GROUP BY 1, 2),
         t AS MATERIALIZED (
             SELECT %2$s AS key, date_trunc(%3$L, a.ts) AS d, sum(a.quantity) AS quantity, min(a.low) AS low, max(a.high) AS high,
                    sum(a.tce) AS tce, sum(a.co2) AS co2 FROM a GROUP BY 1, 2)
@@ -74,5 +76,5 @@ BEGIN
                   CASE group_by WHEN 'region' THEN '''region'' AND b.code = t.key' WHEN 'industry' THEN '''industry'' AND b.code = t.key'
                   ELSE 'CASE WHEN length(t.key) = 6 THEN ''working_substance'' ELSE ''energy_type'' END AND b.code = right(t.key, 4)' END) END,
         by_energy, part_key)
-    USING region, industry, since, until, shift, most;
+    USING region, industry, since, until, shift, most, since - shift, until - shift;
 END $$;

@@ -92,7 +92,7 @@ ACCOUNTS = """INSERT INTO unit_energy_month SELECT r.unit_id, r.ts, i.energy, r.
     JOIN rollup_month r ON r.page = 0 AND r.ts >= k.valid_from AND (k.valid_to IS NULL OR r.ts < k.valid_to);
     INSERT INTO unit_consumption_month SELECT unit_id, ts, sum(tce), sum(co2) FROM unit_energy_month GROUP BY unit_id, ts"""
 
-# The accounts by day of the last two years, for the questions by day and week.
+# The accounts by day of the last two years, for the questions by day and week; in order of time, as they come in life.
 DAY_ACCOUNTS = """INSERT INTO unit_energy_day (unit_id, ts, energy, usage, quantity, measure, tce, co2, coefficient, own, sign)
     SELECT r.unit_id, r.ts, i.energy, i.usage, r.total[i.slot + 1] * 0.000001, i.unit, r.total[i.slot + 1] * 0.000001 * k.tce,
         r.total[i.slot + 1] * 0.000001 * coalesce(k.co2, 0), k.tce, false, 1
@@ -100,7 +100,7 @@ DAY_ACCOUNTS = """INSERT INTO unit_energy_day (unit_id, ts, energy, usage, quant
           FROM collect_item WHERE unit_id = 1 AND scope = 1 AND aggregation = 0) i
     CROSS JOIN LATERAL energy_coefficients(i.data_code, i.unit) k
     JOIN rollup_day r ON r.page = 0 AND r.ts >= k.valid_from AND (k.valid_to IS NULL OR r.ts < k.valid_to)
-    WHERE r.ts >= '%d-01-01'"""
+    WHERE r.ts >= '%d-01-01' ORDER BY r.ts, r.unit_id"""
 
 
 def restart():

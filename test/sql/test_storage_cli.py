@@ -159,6 +159,19 @@ class Storage(unittest.TestCase):
         self.assertEqual(sql("SELECT count(*) FROM storage_partitions() p WHERE p.tbl = 'unit_energy_day' AND NOT EXISTS (SELECT FROM pg_indexes x"
                              " WHERE x.tablename = p.part AND x.indexdef LIKE '%USING brin (ts)%autosummarize%')"), '0')
 
+    def test_4f_statistics_by_day_are_summed_up_by_the_workers_of_a_parallel_query(self):
+        sql("INSERT INTO unit_energy_day (unit_id, ts, energy, usage, quantity, measure, tce, co2, own, sign) SELECT u, d, '023300', '60', u, '万千瓦时',"
+            " u * 1.229, u, false, 1 FROM generate_series(timestamptz '2021-03-01', '2021-04-30', '1 day') d, generate_series(1, 40) u; ANALYZE unit_energy_day; ANALYZE unit; ALTER TABLE unit SET (parallel_workers = 0)")
+        said = subprocess.run(['psql', '-XAtq', '-c', "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;"
+                               ' SET client_min_messages = log; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET enable_nestloop = off;'
+                               " SELECT count(*), trim_scale(sum(tce)), trim_scale(sum(compare_tce)) FROM energy_statistics('energyType', '42', '', '', 'day', '2021-04-01', '2021-05-01', 'pop', 100)"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
+        self.assertEqual(said.stdout.strip(), '30|30233.4|30233.4')
+        self.assertIn('Partial ', said.stderr)
+        filters = [line for line in said.stderr.splitlines() if 'Filter: ' in line and 'sign <> 0' in line]
+        self.assertNotEqual(filters, [])
+        self.assertEqual([line for line in filters if 'interval' in line], [], 'nothing is computed anew for each row')
+
     def test_5_what_does_not_belong_is_an_alarm(self):
         sql("INSERT INTO reading_frame VALUES (77, 0, now(), '{1}', NULL)")
         orphans = {row['name']: row for row in self.report(code=1)['orphans']}
