@@ -10,7 +10,7 @@ import sys
 import time
 
 BUILD = os.environ['NHJC_BUILD']
-DAY_ROW, FRAME, HOUR_ROW = 41.5, 9.5, 28.0  # bytes per item, to see beforehand whether the disk has room
+DAY_ROW, FRAME, HOUR_ROW = 28.0, 9.5, 28.0  # bytes per item, to see beforehand whether the disk has room
 
 
 def note(words):
