@@ -17,7 +17,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 SOAP = {'1.1': 'http://schemas.xmlsoap.org/soap/envelope/', '1.2': 'http://www.w3.org/2003/05/soap-envelope'}
 SERVICES = ('access', 'exchange', 'query')
-SLOW = 10 if os.environ.get('NHJC_SANITIZER') else 1  # deadlines stretch under sanitizers; answers do not change
+SANITIZED = bool(os.environ.get('NHJC_SANITIZER'))
+# By this deadlines stretch: the machine may have more to do than these tests. Who waits for a state does not wait longer for it.
+SLOW = 10 if SANITIZED else 4
 
 
 def namespace(service):

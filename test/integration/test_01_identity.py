@@ -150,7 +150,7 @@ class Certificates(StackCase):
             context.minimum_version = ssl.TLSVersion.TLSv1
             context.maximum_version = ssl.TLSVersion.TLSv1_1
         parts = nhjc.urllib.parse.urlsplit(self.province.url)
-        with socket.create_connection((parts.hostname, parts.port), timeout=30) as plain:
+        with socket.create_connection((parts.hostname, parts.port), timeout=30 * SLOW) as plain:
             with self.assertRaises(ssl.SSLError) as caught:
                 context.wrap_socket(plain, server_hostname=parts.hostname)
         self.assertEqual(caught.exception.reason, 'TLSV1_ALERT_PROTOCOL_VERSION')
@@ -162,7 +162,7 @@ class Certificates(StackCase):
         for version in (TLS12, TLS13):
             context, session = nhjc.tls_context(self.stack.env['NHJC_CA'], cert, key, version), None
             for _ in range(2):
-                with socket.create_connection((parts.hostname, parts.port), timeout=30) as plain:
+                with socket.create_connection((parts.hostname, parts.port), timeout=30 * SLOW) as plain:
                     with context.wrap_socket(plain, server_hostname=parts.hostname, session=session) as tls:
                         tls.sendall(b'GET /services/access?wsdl HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
                         while tls.recv(65536):

@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 
 import nhjc
+from nhjc import SLOW
 from stack import StackCase, main, wait
 import compare
 from testdata import BASIC, POWER, in_folder, slots
@@ -38,7 +39,7 @@ class Simulated(StackCase):
         return self.province.number("SELECT count(*) FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s'" % code)
 
     def finish(self, process):
-        out, _ = process.communicate(timeout=600)
+        out, _ = process.communicate(timeout=600 * SLOW)
         self.assertEqual(process.returncode, 0, out)
         summary = json.loads(out)
         self.assertTrue(summary['complete'])

@@ -5,6 +5,7 @@ import subprocess
 import threading
 
 import nhjc
+from nhjc import SLOW
 from stack import StackCase, main, run, wait
 import compare
 from testdata import BASIC, COUNTER, FACTOR, MEAN, POWER, SUM, in_folder, readings, slots
@@ -172,7 +173,7 @@ class Forwarded(StackCase):
                 self.above.kill()
                 self.above.start()
                 kills += 1
-            out, err = process.communicate(timeout=300)
+            out, err = process.communicate(timeout=300 * SLOW)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -257,7 +258,7 @@ class Exchange(StackCase):
     def test_opposite_orders_at_once_do_not_deadlock_and_count_exactly(self):
         """Each message holds the same two enterprises, half of them the other way round; every slot is fought over."""
         self.register()
-        pair = [nhjc.uscc(306, '91430100'), nhjc.uscc(307, '91430100')]
+        pair = [nhjc.uscc(310, '91430100'), nhjc.uscc(311, '91430100')]
         self.code(self.configure(*(nhjc.config(code, BASIC, region='430100') for code in pair)), 0)
         senders, rounds, slots_each = 6, 8, 20
         answers, wrong = [], []

@@ -9,6 +9,7 @@ import subprocess
 import unittest
 
 import nhjc
+from nhjc import SLOW
 from stack import BUILD, StackCase, main, run, wait
 import compare
 from testdata import POWER, SUM, in_folder, readings
@@ -79,14 +80,14 @@ class Simulator(StackCase):
             for hour in range(0, 240, 2):
                 file.write('2018-01-%02d %02d:00,1\n' % (1 + hour // 24, hour % 24))
         code = self.stack.enterprise(418)
-        # a slot leaves every two seconds, so every failure comes later than a second after the last success
-        words = ['--csv', path, '--speed', 3600, '--per-upload', 1, '--give-up', 1, '--retry-min', 50, '--retry-max', 100]
+        # a slot leaves every six seconds, so every failure comes later than five seconds after the last success
+        words = ['--csv', path, '--speed', 1200, '--per-upload', 1, '--give-up', 5, '--retry-min', 50, '--retry-max', 100]
         process = subprocess.Popen(self.stack.simulator(code, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.stack.env)
         wait(lambda: self.province.number("SELECT count(*) FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s'" % code) >= 1, 60,
              what='the first upload')
         self.province.stop()
         try:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=60 * SLOW)
         finally:
             self.province.start()
         self.assertEqual(process.returncode, 3, err)
@@ -179,7 +180,7 @@ class Simulator(StackCase):
         count = "SELECT count(*) FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s'" % code
         wait(lambda: self.province.number(count) >= 2, 60, what='the first uploads')
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60 * SLOW)
         self.assertEqual(process.returncode, 3, err)
         done = json.loads(out)
         self.assertGreater(done['uploads'], 0)
@@ -208,7 +209,7 @@ class Simulator(StackCase):
             wait(lambda: self.province.number(uploads + ' AND received = 12') >= 2, 60, what='messages of the new period')
         finally:
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=60 * SLOW)
         summary = json.loads(out)
         self.assertEqual(summary['commands'], len(queued), err)
         self.assertEqual(answers['REUPLOAD'], '4 个时刻 slots, 6 项 items')
@@ -233,7 +234,7 @@ class Simulator(StackCase):
                 wait(lambda: len([row for row in self.province.sql(states) if row[0] in ('done', 'failed')]) == i + 1, 60, what='the answer')
         finally:
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=60 * SLOW)
         return self.province.sql(states), json.loads(out), err
 
     def test_a_reupload_of_some_data_codes_sends_no_others(self):
@@ -312,7 +313,7 @@ class Simulator(StackCase):
             self.assertTrue(line, seen)
             seen += line
         os.unlink(stone)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60 * SLOW)
         self.assertEqual(process.returncode, 0, seen + err)
         self.assertEqual(json.loads(out)['stored'], 3 * 576 - 24)
 

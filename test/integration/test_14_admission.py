@@ -290,7 +290,7 @@ class Commands(AdmissionCase):
         self.assertNotIn('2110', self.heartbeat(device).get('responseMessage'))
         answer = self.heartbeat(device, ahead=3600)
         self.assertIn('2110', answer.get('responseMessage'))
-        self.assertLess(answer.number('clockOffsetMs'), -3590000)
+        self.assertIn(answer.number('clockOffsetMs'), range(-3600000, -3300000))  # less what the way took
         kept = self.province.sql("SELECT clock_offset_ms, pending_records, software_version FROM device WHERE device_id = '%s'" % device.id)[0]
         self.assertEqual((kept[0], kept[1:]), (answer.get('clockOffsetMs'), ['7', '2.1']))
 
@@ -301,13 +301,16 @@ class Commands(AdmissionCase):
         values = [nhjc.reading(POWER, day + timedelta(minutes=15 * i), '1') for i in range(96 * 2) if not 24 <= i < 40]
         self.code(device.upload(values), 0)
         self.province.rolled_up()
-        question = "SELECT from_ts, to_ts, data_codes, created_by FROM command c JOIN unit u ON u.id = c.unit_id WHERE u.code = '%s'" % device.enterprise
+        # what is missing of the day that ended meanwhile, when this runs at midnight, is another gap
+        question = ("SELECT from_ts, to_ts, data_codes, created_by, command_id FROM command c JOIN unit u ON u.id = c.unit_id WHERE u.code = '%s' "
+                    "AND from_ts < '%s+08'" % (device.enterprise, day + timedelta(days=2)))
         asked = wait(lambda: self.province.sql(question), what='REUPLOAD')
         wanted = [(day + timedelta(hours=h)).strftime('%Y-%m-%d %H:%M') for h in (6, 10)]
-        self.assertEqual([[row[0][:16], row[1][:16]] + row[2:] for row in asked], [wanted + ['{}', 'platform']])
-        command = self.heartbeat(device).all('command')[0]
+        self.assertEqual([[row[0][:16], row[1][:16]] + row[2:4] for row in asked], [wanted + ['{}', 'platform']])
+        given = [command.get('commandId') for command in self.heartbeat(device).all('command')]
+        self.assertIn(asked[0][4], given)
         self.code(device.upload([nhjc.reading(POWER, day + timedelta(minutes=15 * i), '1') for i in range(24, 40)]), 0)
-        self.code(self.report(device, command.get('commandId')), 0)
+        self.code(self.report(device, asked[0][4]), 0)
         self.province.rolled_up()
         self.a_later_gap_is_asked_for(day)
         self.assertEqual(len(self.province.sql(question)), 1)
@@ -391,9 +394,10 @@ class BaseData(AdmissionCase):
         self.assertEqual((power.get('name'), power.get('coalFactor'), power.get('parentCode')), ('电力', '1.229', '02'))
 
     def test_a_coefficient_from_a_date_on(self):
-        self.load('energy_type', 'code,name,coal_factor\n1900,汽油,1.5\n', '--valid-from', '2026-12-01', '--keep')
+        day = '%d-12-01' % (datetime.utcnow().year + 1)
+        self.load('energy_type', 'code,name,coal_factor\n1900,汽油,1.5\n', '--valid-from', day, '--keep')
         rows = self.province.sql("SELECT coal_factor, valid_from, valid_to, co2_factor FROM base_data WHERE list = 'energy_type' AND code = '1900' ORDER BY valid_from")
-        self.assertEqual(rows, [['1.471400', '2010-01-01', '2026-12-01', '2.925060'], ['1.500000', '2026-12-01', '', '2.925060']])
+        self.assertEqual(rows, [['1.471400', '2010-01-01', day, '2.925060'], ['1.500000', day, '', '2.925060']])
 
     def test_errors_name_the_line_and_change_nothing(self):
         before = self.province.sql('SELECT max(dic_version), count(*) FROM base_data')

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 import nhjc
 from stack import StackCase, main, wait
@@ -20,7 +21,7 @@ class Rate(StackCase):
 
         def ask():
             nonlocal served
-            for _ in range(40):
+            for _ in range(400):  # at a slow machine the rate allows some more meanwhile
                 self.code(device.client.call('access', 'CheckVersion', ('deviceId', device.id)), 0)
                 served += 1
         told = self.fault(1106, ask, status=429)
@@ -34,12 +35,14 @@ class Rate(StackCase):
     def test_refusing_costs_less_than_asking(self):
         """A wrong form does not come before the rate, and of many refusals few are written down."""
         device = self.stack.device(93, BASIC)
-        statuses = [device.client.post('access', b'x', headers={'Content-Type': 'text/plain'})[0] for _ in range(60)]
-        self.assertGreaterEqual(statuses.count(429), 30, statuses)
+        statuses, begin = [], time.monotonic()
+        while statuses.count(429) < 30 and len(statuses) < 300:  # at a slow machine the rate allows some more meanwhile
+            statuses.append(device.client.post('access', b'x', headers={'Content-Type': 'text/plain'})[0])
+        self.assertEqual(statuses.count(429), 30, statuses)
         rows = dict(self.province.sql("SELECT code, count(*) FROM upload_refused WHERE sender_code = '%s' GROUP BY code"
                                       % device.enterprise))
-        self.assertIn(int(rows['1106']), (1, 2, 3))  # one a minute, however slow the machine
-        self.assertLessEqual(int(rows.get('2101', 0)), 30)
+        self.assertIn(int(rows['1106']), range(1, 3 + int(time.monotonic() - begin) // 60))  # one a minute, however slow the machine
+        self.assertLessEqual(int(rows.get('2101', 0)), len(statuses) - 30)
 
 
 class Envelope(StackCase):

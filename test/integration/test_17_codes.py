@@ -3,6 +3,7 @@ import contextlib
 import subprocess
 
 import nhjc
+from nhjc import SLOW
 from stack import StackCase, main, wait
 from testdata import BASIC, COUNTER, MEAN, PERIOD, POWER, REGISTER, SUM, readings
 
@@ -274,7 +275,7 @@ class Busy(Later):
             yield
         finally:
             self.province.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(120)%'")
-            holder.wait(30)
+            holder.wait(30 * SLOW)
 
     def test_a_busy_enterprise_is_9101_and_the_same_message_is_taken_later(self):
         device, message_id = self.stack.device(1730, BASIC), nhjc.new_id()

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from stack import BUILD, SOURCE, guard, run, wait
+from stack import BUILD, SLOW, SOURCE, guard, run, wait
 from testdata import steel_csv
 
 STACK = os.path.join(SOURCE, 'etc', 'stack.sh')
@@ -87,7 +87,7 @@ class StackScript(Folder):
     def test_two_at_once_and_a_name_with_blanks_make_one_stack(self):
         ups = [subprocess.Popen(['sh', STACK, 'up', self.dir], env=self.env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
         for up in ups:
-            _, words = up.communicate(timeout=120)
+            _, words = up.communicate(timeout=300 * SLOW)
             self.assertEqual((up.returncode, words), (0, ''))
         words = self.stack('status').stdout
         self.assertRegex(words, r'^province: 服务器 server 运行中 running, pid \d+, 数据库 database 运行中 running\n$')
@@ -122,18 +122,32 @@ class Demo(Folder):
         seen = ''
         while 'upper https' not in seen:
             piece = read()
-            self.assertTrue(piece, seen)
+            self.assertTrue(piece, seen + self.complaints())
             seen += piece
 
-    def ended(self, demo):
-        wait(lambda: demo.poll() is not None, 60, what='the end of the demo')
-        wait(lambda: not processes(self.root), 20, what='the end of everything in %s' % self.root)
+    def demo(self, *words, **more):
+        """Runs with a pipe for what it says; what it complains about goes where nobody goes away."""
+        with open(self.errors(), 'a') as errors:
+            return subprocess.Popen(['sh', DEMO] + list(words), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, **more)
+
+    def errors(self):
+        return os.path.join(self.root, 'errors')
+
+    def complaints(self):
+        if not os.path.exists(self.errors()):
+            return ''
+        with open(self.errors(), errors='replace') as file:
+            return '\nstandard error:\n' + file.read()[-4000:]
+
+    def ended(self, gone):
+        wait(gone, 300, what='the end of the demo')
+        wait(lambda: not processes(self.root), 60, what='the end of everything in %s' % self.root)
 
     def test_a_reader_that_goes_away_ends_it_all(self):
-        demo = subprocess.Popen(['sh', DEMO], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        demo = self.demo()
         self.begun(lambda: os.read(demo.stdout.fileno(), 4096).decode(errors='replace'))
         demo.stdout.close()
-        self.ended(demo)
+        self.ended(lambda: demo.poll() is not None)
 
     def test_a_terminal_that_goes_away_ends_it_all(self):
         pid, terminal = pty.fork()
@@ -141,12 +155,11 @@ class Demo(Folder):
             os.execve('/bin/sh', ['sh', DEMO], dict(self.env, TERM='xterm'))
         self.begun(lambda: os.read(terminal, 4096).decode(errors='replace'))
         os.close(terminal)  # the hang-up
-        wait(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, 60, what='the end of the demo')
-        wait(lambda: not processes(self.root), 20, what='the end of everything in %s' % self.root)
+        self.ended(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid)
 
     def test_it_ends_by_itself_after_the_table_and_says_what_it_measured(self):
         csv = steel_csv(os.path.join(self.root, 'own data.csv'))
-        done = run('sh', DEMO, '--once', '--data', csv, env=self.env)
+        done = run('sh', DEMO, '--once', '--data', csv, env=self.env, timeout=600)
         words = done.stdout
         self.assertEqual(len(re.findall(r'^  2018(-\d\d)? .* =$', words, re.M)), 3, words)  # two months, one year
         self.assertEqual(len(re.findall(r'^  2024(-\d\d)? .* =$', words, re.M)), 39, words)  # glass: gas, electricity; office
@@ -168,16 +181,15 @@ class Demo(Folder):
 
     def until_interrupted(self, *words):
         """The demo's words until it waits for Ctrl-C, which it then gets; nothing of its session stays."""
-        demo = subprocess.Popen(['sh', DEMO] + list(words), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                text=True, start_new_session=True)
+        demo = self.demo(*words, text=True, start_new_session=True)
         seen = ''
         while 'press Ctrl-C' not in seen:
             line = demo.stdout.readline()
-            self.assertTrue(line, seen)
+            self.assertTrue(line, seen + self.complaints())
             seen += line
-        wait(lambda: [line for line in of_session(demo.pid) if line.startswith('sleep')], 20, what='the demo waiting')
+        wait(lambda: [line for line in of_session(demo.pid) if line.startswith('sleep')], 60, what='the demo waiting')
         os.kill(demo.pid, signal.SIGINT)
-        self.assertEqual(demo.wait(timeout=60), 0)
+        self.assertEqual(demo.wait(timeout=300 * SLOW), 0, self.complaints())
         demo.stdout.close()
         self.assertEqual(of_session(demo.pid), [])
         return seen

@@ -140,7 +140,7 @@ class Npm(Interop):
         os.makedirs(folder, exist_ok=True)
         try:
             run('npm', 'install', '--prefix', folder, '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error',
-                '--fetch-retries=1', '--fetch-timeout=20000', 'soap@1', timeout=60)
+                '--fetch-retries=1', '--fetch-timeout=20000', 'soap@1', timeout=60 / SLOW)
         except (AssertionError, subprocess.TimeoutExpired) as error:
             shutil.rmtree(folder, ignore_errors=True)
             words = [line for line in str(error).splitlines() if line.lower().startswith('npm err')]
