@@ -244,7 +244,7 @@ class Simulator(StackCase):
         self.assertEqual(answers, [['done', '4 个时刻 slots, 1 项 items'], ['done', '4 个时刻 slots, 2 项 items'],
                                    ['failed', '没有这些采集项 / none of these items here']])
         self.assertEqual(summary['unchanged'], 4 + 8)
-        again = "SELECT received, unchanged FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s' AND unchanged > 0 ORDER BY upload_id"
+        again = "SELECT received, unchanged FROM upload JOIN unit ON unit.id = upload.unit_id WHERE code = '%s' AND unchanged > 0 ORDER BY received_at"
         self.assertEqual(self.province.sql(again % nhjc.uscc(423)), [['4', '4'], ['8', '8']])
 
     def base_data(self, code):

@@ -404,7 +404,7 @@ START_TEST(partitions_that_end_soon_are_an_alarm_and_the_disk_has_figures)
     ck_assert_ptr_null(strstr(heard, "partitions_end"));
     OK(db_exec(db,
                "DO $$ DECLARE p text; BEGIN FOR p IN SELECT part FROM storage_partitions() WHERE tbl = 'correction' AND"
-               " lower_ts > now() LOOP EXECUTE format('DROP TABLE %I', p); END LOOP; END $$"));
+               " upper_ts > now() LOOP EXECUTE format('DROP TABLE %I', p); END LOOP; END $$"));
     OK(alarm_storage(db, 3));
     log_capture(NULL, NULL);
     ck_assert_ptr_nonnull(strstr(heard, "partitions_end"));

@@ -48,7 +48,7 @@ class Storage(unittest.TestCase):
     def test_2_a_full_disk_ahead_and_missing_partitions_are_alarms(self):
         self.ctl('storage', '--json', '--disk-size', '1K', code=1)
         self.ctl('storage', '--disk-size', 'much', code=2)
-        sql("DO $$ DECLARE p text; BEGIN FOR p IN SELECT part FROM storage_partitions() WHERE tbl = 'correction' AND lower_ts > now()"
+        sql("DO $$ DECLARE p text; BEGIN FOR p IN SELECT part FROM storage_partitions() WHERE tbl = 'correction' AND upper_ts > now()"
             " LOOP EXECUTE format('DROP TABLE %I', p); END LOOP; END $$")
         horizon = {row['table']: row for row in self.report(code=1)['horizon']}
         self.assertNotEqual(horizon['correction']['alarm'], '')
