@@ -237,7 +237,7 @@ kill_db() {
     # shellcheck disable=SC2086 # a list of numbers
     kill -9 "$postmaster" $children 2>/dev/null || true
     for pid in $postmaster $children; do
-        wait_gone "$pid" 10 || fail "数据库无法终止 / the database of $1 does not die"
+        wait_gone "$pid" 60 || fail "数据库无法终止 / the database of $1 does not die"
     done
 }
 
@@ -312,7 +312,7 @@ launch_server() { # NAME: false when it ended before it listened
     setsid "$bin/nhjcd" -c "$dir/$1/nhjcd.conf" >>"$dir/$1/log" 2>&1 </dev/null 9>&- &
     pid=$!
     echo "$pid" >"$dir/$1/pid"
-    tries=1200
+    tries=2400
     while [ ! -e "$dir/$1/port" ]; do
         tries=$((tries - 1))
         if ! alive "$pid" || [ "$tries" -le 0 ]; then
@@ -358,7 +358,7 @@ kill_server() { # NAME
     pid=$(server_pid "$1")
     if [ -n "$pid" ]; then
         kill -9 "$pid"
-        wait_gone "$pid" 10 || fail "服务器无法终止 / nhjcd of $1 does not die"
+        wait_gone "$pid" 60 || fail "服务器无法终止 / nhjcd of $1 does not die"
     fi
     rm -f "$dir/$1/pid"
 }

@@ -1,4 +1,5 @@
 """etc/stack.sh and etc/demo.sh as people use them: blanks and symbolic links in names, twice at once, a watcher who goes away."""
+import contextlib
 import json
 import os
 import pty
@@ -71,7 +72,8 @@ class Folder(unittest.TestCase):
     def remove(self):
         run('sh', STACK, 'down', self.dir, '--purge', check=False, env=self.env)
         for pid in processes(self.root):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def folders(self):

@@ -64,7 +64,7 @@ static inline int dbtest_run(const char *name, SFun before, bool once, const TTe
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 300);
     if (once) {
         tcase_add_unchecked_fixture(tcase, before, NULL);
     } else {

@@ -17,7 +17,7 @@
 #include "db/migrate.h"
 #include "registry/registry.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 static void fresh(void)
 {

@@ -262,7 +262,7 @@ END_TEST
 
 static bool worked_off(struct db *db)
 {
-    int64_t deadline = clock_monotonic() + INT64_C(20000000000);
+    int64_t deadline = clock_monotonic() + INT64_C(60000000000);
     while (NUMBER(db, "SELECT count(*) FROM rollup_mark") > 0)
         if (clock_monotonic() > deadline)
             return false;

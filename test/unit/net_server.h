@@ -225,7 +225,7 @@ static inline long long metric_read(const char *name)
 /* Waits until the metric has grown to at least `value`. */
 static inline bool metric_reaches(const char *name, long long value)
 {
-    int64_t until = clock_monotonic() + INT64_C(10000000000);
+    int64_t until = clock_monotonic() + INT64_C(30000000000);
     while (metric_read(name) < value && clock_monotonic() < until) {
         usleep(2000);
     }

@@ -361,7 +361,7 @@ START_TEST(plain_http_is_told_apart_and_closed)
     long long before = metric_read("nhjc_tls_refused_total{reason=\"not_tls\"}");
     int fd = client_socket(&f);
     ck_assert_int_eq(send(fd, GET_ECHO, strlen(GET_ECHO), 0), (ssize_t)strlen(GET_ECHO));
-    ck_assert_int_ge(socket_until_closed(fd, 5000), 0);
+    ck_assert_int_ge(socket_until_closed(fd, 30000), 0);
     close(fd);
     ck_assert(metric_reaches("nhjc_tls_refused_total{reason=\"not_tls\"}", before + 1));
     fixture_down(&f);
@@ -533,7 +533,7 @@ START_TEST(a_client_that_goes_on_sending_still_reads_that_its_body_is_too_large)
     char *body = mem_alloc(1 << 16);
     client_send(&c, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2097152\r\n\r\n");
     struct pollfd answered = {.fd = c.fd, .events = POLLIN};
-    ck_assert_int_eq(poll(&answered, 1, 10000), 1); /* refused, and the server has shut its side */
+    ck_assert_int_eq(poll(&answered, 1, 30000), 1); /* refused, and the server has shut its side */
     usleep(50000);
     for (int i = 0; i < 32; i++) { /* a reset would fail these */
         ck_assert_int_eq(SSL_write(c.ssl, body, 1 << 16), 1 << 16);
@@ -761,7 +761,7 @@ START_TEST(one_connection_too_many_is_closed_at_once)
     long long before = metric_read("nhjc_net_overflow_total");
     struct client a = client_open(&f, "client", 0), b = client_open(&f, "client", 0);
     int fd = client_socket(&f);
-    ck_assert_int_ge(socket_until_closed(fd, 5000), 0);
+    ck_assert_int_ge(socket_until_closed(fd, 30000), 0);
     close(fd);
     ck_assert_int_eq(metric_read("nhjc_net_overflow_total"), before + 1);
     client_expect(&a, GET_ECHO, 200, "GET /echo? ");
@@ -817,11 +817,11 @@ START_TEST(handshakes_of_one_address_have_a_bound_and_known_clients_do_not_count
     }
     ck_assert(metric_reaches("nhjc_net_handshakes", MOST));
     int fd = client_socket(&f);
-    ck_assert_int_ge(socket_until_closed(fd, 5000), 0);
+    ck_assert_int_ge(socket_until_closed(fd, 30000), 0);
     close(fd);
     ck_assert_int_eq(metric_read("nhjc_net_address_overflow_total"), before + 1);
     close(fds[0]);
-    int64_t until = clock_monotonic() + INT64_C(10000000000);
+    int64_t until = clock_monotonic() + INT64_C(30000000000);
     while (metric_read("nhjc_net_handshakes") == MOST && clock_monotonic() < until) {
         usleep(2000);
     }
@@ -840,6 +840,11 @@ START_TEST(handshakes_of_one_address_have_a_bound_and_known_clients_do_not_count
 }
 END_TEST
 
+static int64_t ms_since(int64_t start)
+{
+    return (clock_monotonic() - start) / 1000000;
+}
+
 START_TEST(a_handshake_that_does_not_end_is_cut)
 {
     struct fixture f;
@@ -847,8 +852,10 @@ START_TEST(a_handshake_that_does_not_end_is_cut)
     f.config.limits.handshake_ms = 200;
     fixture_start(&f);
     long long before = metric_read("nhjc_tls_refused_total{reason=\"timeout\"}");
+    int64_t start = clock_monotonic(); /* not later than the server's deadline begins, however late we go on */
     int fd = client_socket(&f);
-    ck_assert_int_ge(socket_until_closed(fd, 30000), 190);
+    ck_assert_int_ge(socket_until_closed(fd, 30000), 0);
+    ck_assert_int_ge(ms_since(start), 190);
     close(fd);
     ck_assert_int_eq(metric_read("nhjc_tls_refused_total{reason=\"timeout\"}"), before + 1);
     fixture_down(&f);
@@ -856,9 +863,8 @@ START_TEST(a_handshake_that_does_not_end_is_cut)
 END_TEST
 
 /* Sends the text's bytes one by one, 20 ms apart, until an answer comes, which must be before the text's end. */
-static int64_t drip(struct client *c, const char *text)
+static void drip(struct client *c, const char *text)
 {
-    int64_t start = clock_monotonic();
     for (; *text; text++) {
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
         ck_assert_int_eq(SSL_write(c->ssl, text, 1), 1);
@@ -867,19 +873,20 @@ static int64_t drip(struct client *c, const char *text)
         }
     }
     ck_assert(*text);
-    return (clock_monotonic() - start) / 1000000;
 }
 
 START_TEST(a_header_that_drips_is_cut)
 {
     struct fixture f;
     fixture_prepare(&f);
-    f.config.limits.handshake_ms = 400;
+    f.config.limits.handshake_ms = 1500; /* for the handshake itself, too */
     fixture_start(&f);
     long long before = metric_read("nhjc_net_refused_total{status=\"408\",reason=\"header_timeout\"}");
+    int64_t start = clock_monotonic();
     struct client c = client_open(&f, "client", 0);
     char *text = mem_printf("GET / HTTP/1.1\r\nHost: a\r\nX: %0400d", 0);
-    ck_assert_int_ge(drip(&c, text), 390);
+    drip(&c, text);
+    ck_assert_int_ge(ms_since(start), 1490);
     ck_assert_int_eq(metric_read("nhjc_net_refused_total{status=\"408\",reason=\"header_timeout\"}"), before + 1);
     client_expect(&c, "", 408, "408 header_timeout\n");
     client_expect_close(&c);
@@ -897,8 +904,10 @@ START_TEST(a_body_that_drips_is_cut_whatever_length_it_promised)
     fixture_start(&f);
     struct client c = client_open(&f, "client", 0);
     char *text = mem_printf("%0400d", 0);
+    int64_t start = clock_monotonic();
     client_send(&c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
-    ck_assert_int_ge(drip(&c, text), 390);
+    drip(&c, text);
+    ck_assert_int_ge(ms_since(start), 390);
     client_expect(&c, "", 408, "408 body_timeout\n");
     client_expect_close(&c);
     mem_free(text);
@@ -911,13 +920,13 @@ START_TEST(a_body_that_flows_earns_its_time)
 {
     struct fixture f;
     fixture_prepare(&f);
-    f.config.limits.body_ms = 500;
+    f.config.limits.body_ms = 1500; /* what is sent first gets there in less, also on a busy machine */
     f.config.limits.body_ms_per_64k = 5000;
     fixture_start(&f);
     struct client c = client_open(&f, "client", 0);
     char *text = mem_printf("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 70005\r\n\r\n%070000d", 0);
     client_send(&c, text);
-    usleep(900000); /* over the base, within what 64 KB have earned */
+    usleep(1800000); /* over the base, within what 64 KB have earned */
     client_send(&c, "hello");
     struct answer a = client_read_answer(&c, false);
     ck_assert_int_eq(a.status, 200);
@@ -932,7 +941,7 @@ START_TEST(an_idle_connection_is_ended_in_good_order)
 {
     struct fixture f;
     fixture_prepare(&f);
-    f.config.limits.idle_ms = 200;
+    f.config.limits.idle_ms = 1000;
     fixture_start(&f);
     long long before = metric_read("nhjc_net_idle_closed_total");
     struct client c = client_open(&f, "client", 0);
@@ -1162,7 +1171,7 @@ START_TEST(connections_come_and_go_without_a_trace)
         client_free(&c);
     }
     ck_assert_int_eq(metric_read("nhjc_net_accepted_total"), before + 150);
-    int64_t until = clock_monotonic() + INT64_C(10000000000);
+    int64_t until = clock_monotonic() + INT64_C(30000000000);
     while (metric_read("nhjc_net_connections") > 0 && clock_monotonic() < until) {
         usleep(10000);
     }

@@ -25,7 +25,7 @@ static inline int unit_run(const char *name, const TTest *const *tests, size_t c
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 120);
     for (size_t i = 0; i < count; i++) {
         tcase_add_test(tcase, tests[i]);
     }
