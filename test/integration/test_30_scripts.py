@@ -104,6 +104,13 @@ class StackScript(Folder):
         self.assertEqual(processes(*folders), {})
         self.assertEqual([os.path.exists(path) for path in [self.dir] + folders[1:]], [False, False])
 
+    def test_ports_are_spread_over_all_there_are(self):
+        """A port that many stacks choose is another's when a server is started again."""
+        chosen = run('sh', '-c', 'eval "$(sed -n "/^free_port()/,/^}/p" "$1")"; for i in $(seq 60); do free_port; done', 'sh', STACK).stdout.split()
+        self.assertEqual(len(chosen), 60)
+        if chosen != ['0'] * 60:  # the system's choice: there is no room below what clients are given
+            self.assertGreater(len(set(chosen)), 50, chosen)
+
     def test_a_stack_ends_through_another_name_of_its_folder(self):
         link = os.path.join(self.root, 'link')
         os.symlink(self.dir, link)
