@@ -512,7 +512,7 @@ START_TEST(live_uploads_go_on_while_it_runs)
     fep_stop(&f);
     for (int unit = 1; unit <= 3; unit++)
         expect_sequence(unit, 1, 20);
-    ck_assert_int_lt(UPPER(upper.count), 40); /* gathered, not one by one */
+    ck_assert_int_lt(UPPER(upper.count), 60); /* gathered, not one by one */
     finish();
 }
 END_TEST
@@ -524,13 +524,13 @@ START_TEST(one_enterprises_history_does_not_hold_up_the_others)
     SET_UPPER(upper.slow_ms = 20);
     struct fep *f = start();
     EVENTUALLY(UPPER(upper.value_count[1]) >= 500);
+    SET_UPPER(upper.slow_ms = 300); /* much is left when the others come, also on a busy machine */
     for (int unit = 2; unit <= UNITS; unit++)
         put_upload(unit, 1, 1);
     fep_hint(f);
-    EVENTUALLY(UPPER(upper.value_count[UNITS]) == 1);
+    for (int unit = 2; unit <= UNITS; unit++) /* in no order */
+        EVENTUALLY(UPPER(upper.value_count[unit]) == 1);
     ck_assert_int_lt(UPPER(upper.value_count[1]), 5000);
-    for (int unit = 2; unit <= UNITS; unit++)
-        ck_assert_int_eq(UPPER(upper.value_count[unit]), 1);
     SET_UPPER(upper.slow_ms = 0);
     EVENTUALLY(unsent() == 0);
     fep_stop(&f);
