@@ -5,6 +5,7 @@ import sys
 import threading
 
 import nhjc
+from nhjc import SLOW
 from stack import StackCase, main
 from testdata import BASIC, FACTOR, POWER, readings, slots
 
@@ -75,7 +76,7 @@ class Repeats(StackCase):
 
     def at_once(self, uploads):
         """Each (message id, records) over its own connection, all released together; the answers in order."""
-        answers, barrier = [None] * len(uploads), threading.Barrier(len(uploads))
+        answers, barrier = [None] * len(uploads), threading.Barrier(len(uploads), timeout=60 * SLOW)
 
         def send(i):
             client = self.province.client(self.device.enterprise)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import nhjc
-from stack import StackCase, main, run
+from stack import StackCase, main, run, wait
 from testdata import BASIC, FACTOR, MEAN, POWER, SUM, readings
 
 DAY = datetime.timedelta(days=1)
@@ -174,10 +174,16 @@ class Conformity(StackCase):
         self.step('certify', '--out', self.province.pki)
         # One upload a night: what comes within a day of its interval is in time.
         self.province.sql("UPDATE unit SET upload_period = 86400 WHERE code = '%s'; SELECT pg_notify('nhjc_registry', '%s')" % (self.code_of, self.code_of))
-        device = nhjc.Device(self.province.client(self.code_of), self.code_of)
+        device = wait(self.registered, what='the server learning of the certificate')
         self.code(device.configure([SUM, MEAN, COAL_ITEM]), 0)
         self.step('trial', '--from', self.first.strftime('%Y-%m-%d'), '--reason', 'compressed clock')
         return device
+
+    def registered(self):
+        try:
+            return nhjc.Device(self.province.client(self.code_of), self.code_of)
+        except nhjc.Fault:
+            return None
 
     def step(self, verb, *words, refused=False):
         """One step of the admission; refused: its words."""
