@@ -24,6 +24,7 @@ DEFINE_UPLOAD_ANSWER(access)
 DEFINE_UPLOAD_REQUEST(access)
 DEFINE_ENDPOINTS(access)
 DEFINE_BASE_TABLES(access)
+DEFINE_UPLOAD_RECORDS(access)
 
 /* ---- who is calling ---- */
 
@@ -364,39 +365,18 @@ OPERATION_FUNCTION(access_upload_data)
     return r;
 }
 
-static struct access__UploadRecord *upload_records(struct arena *a, const struct upload_list *list, int *count)
-{
-    struct access__UploadRecord *to = arena_array(a, list->count + 1, sizeof *to);
-    for (size_t i = 0; i < list->count; i++) {
-        const struct upload_row *row = &list->rows[i];
-        to[i] = (struct access__UploadRecord){.uploadId = arena_strdup(a, row->upload_id),
-                                              .messageId = unconst(row->message_id),
-                                              .receivedAt = instant_text(a, row->received_at),
-                                              .recordsReceived = row->received,
-                                              .recordsStored = row->stored,
-                                              .recordsUnchanged = row->unchanged,
-                                              .recordsCorrected = row->corrected,
-                                              .recordsSuspect = row->suspect,
-                                              .recordsRejected = row->rejected,
-                                              .responseCode = row->response_code};
-    }
-    *count = (int)list->count;
-    return to;
-}
-
 static RESULT query_own_uploads(struct engine_call *call, const struct unit *unit,
                                 const struct _access__QueryUploads *in, struct _access__QueryUploadsResponse *out)
 {
     struct soap_worker *w = worker_of(call);
-    struct upload_question q = {.sender_id = unit->id, .region_prefix = ""};
+    struct upload_question q = {
+        .sender_id = unit->id, .region_prefix = "", .page = page_request_of(w, in->pageSize, in->pageToken)};
     struct upload_list list = {0};
-    TRY(parse_instant("from", in->from, &q.from));
-    TRY(parse_instant("to", in->to, &q.to));
-    TRY(parse_page(w, in->pageSize, in->pageToken, &q.page));
+    TRY(parse_range(in->from, in->to, &q.from, &q.to));
     struct db *db = NULL;
     TRY(worker_query_db(w, &db));
     TRY(query_uploads(db, &q, call->arena, &list));
-    out->record = upload_records(call->arena, &list, &out->__sizerecord);
+    out->record = access_upload_records(call->arena, &list, &out->__sizerecord);
     out->pageToken = unconst(list.next_token);
     return RESULT_OK;
 }

@@ -69,6 +69,12 @@ RESULT parse_list(const char *name, char *const *list, int count, int most)
     return RESULT_OK;
 }
 
+RESULT parse_range(const char *from, const char *to, int64_t *from_us, int64_t *to_us)
+{
+    TRY(parse_instant("from", from, from_us));
+    return parse_instant("to", to, to_us);
+}
+
 RESULT parse_message_id(const char *message_id)
 {
     if (!message_id_valid(message_id))
@@ -89,13 +95,10 @@ RESULT parse_upload_words(const char *message_id, const char *encoding, const ch
     return digest_from_name(digest, &d);
 }
 
-RESULT parse_page(const struct soap_worker *w, const int *size, const char *token, struct page_request *page)
+struct page_request page_request_of(const struct soap_worker *w, const int *size, const char *token)
 {
-    if (size && (*size < 1 || *size > 10000))
-        return result_error(ERR_SENDER, 2103, "pageSize须为1至10000 / pageSize must be 1..10000");
-    *page = (struct page_request){
+    return (struct page_request){
         .has_size = size != NULL, .size = size ? *size : 0, .token = token, .token_key = w->service->token_key};
-    return RESULT_OK;
 }
 
 char *instant_text(struct arena *a, int64_t us)

@@ -92,6 +92,29 @@ static inline const void *bytes_of(const struct wire_bytes *b)
     return b->ptr ? b->ptr : (const unsigned char *)"";
 }
 
+/* <prefix>_upload_records(arena, list, &count): the record elements of QueryUploads. */
+#define DEFINE_UPLOAD_RECORDS(prefix)                                                                                  \
+    static struct prefix##__UploadRecord *prefix##_upload_records(struct arena *a, const struct upload_list *from,     \
+                                                                  int *count)                                          \
+    {                                                                                                                  \
+        struct prefix##__UploadRecord *to = arena_array(a, from->count + 1, sizeof *to);                               \
+        for (size_t i = 0; i < from->count; i++) {                                                                     \
+            const struct upload_row *row = &from->rows[i];                                                             \
+            to[i].uploadId = arena_strdup(a, row->upload_id);                                                          \
+            to[i].messageId = unconst(row->message_id);                                                                \
+            to[i].receivedAt = instant_text(a, row->received_at);                                                      \
+            to[i].recordsReceived = row->received;                                                                     \
+            to[i].recordsStored = row->stored;                                                                         \
+            to[i].recordsUnchanged = row->unchanged;                                                                   \
+            to[i].recordsCorrected = row->corrected;                                                                   \
+            to[i].recordsSuspect = row->suspect;                                                                       \
+            to[i].recordsRejected = row->rejected;                                                                     \
+            to[i].responseCode = row->response_code;                                                                   \
+        }                                                                                                              \
+        *count = (int)from->count;                                                                                     \
+        return to;                                                                                                     \
+    }
+
 /* <prefix>_endpoints(call, list of services, count) */
 #define DEFINE_ENDPOINTS(prefix)                                                                                       \
     static struct prefix##__Endpoint *prefix##_endpoints(struct engine_call *call, const enum service_id *services,    \

@@ -53,6 +53,29 @@ static const char *region_prefix(struct arena *a, const char *code)
     return prefix;
 }
 
+/* Opens the database for a question about one enterprise, or about all that the caller covers where none is named. */
+static RESULT may_ask_enterprise(struct engine_call *call, const char *enterprise_code, struct db **db,
+                                 const char **prefix)
+{
+    TRY(may_ask(call, db));
+    if (enterprise_code)
+        TRY(may_ask_about(call, enterprise_code));
+    *prefix = region_prefix(call->arena, worker_of(call)->identity.code);
+    return RESULT_OK;
+}
+
+/* Likewise about one region, or the caller's own. */
+static RESULT may_ask_region(struct engine_call *call, const char *region_code, struct db **db, const char **prefix)
+{
+    const char *own = worker_of(call)->identity.code;
+    TRY(may_ask(call, db));
+    if (region_code && !region_covers(own, region_code))
+        return result_error(ERR_UNAUTHORISED, 1103,
+                            "所查地区不属于该平台管辖 / the region asked about is not under this platform");
+    *prefix = region_prefix(call->arena, region_code ? region_code : own);
+    return RESULT_OK;
+}
+
 /* ---- QueryData ---- */
 
 static char *decimal_text(struct arena *a, bool present, dec128 value)
@@ -88,14 +111,13 @@ static RESULT data_question_of(struct engine_call *call, const struct _query__Qu
     *q = (struct data_question){.enterprise_codes = (const char *const *)in->enterpriseCode,
                                 .enterprise_count = (size_t)in->__sizeenterpriseCode,
                                 .data_codes = (const char *const *)in->dataCode,
-                                .data_code_count = (size_t)in->__sizedataCode};
+                                .data_code_count = (size_t)in->__sizedataCode,
+                                .page = page_request_of(worker_of(call), in->pageSize, in->pageToken)};
     if (!granularity_from_name(in->granularity, &q->granularity))
         return result_error(
             ERR_SENDER, 2103,
             "granularity取值不在允许之列 / granularity is none of minute, hour, day, week, month, quarter, year");
-    TRY(parse_instant("from", in->from, &q->from));
-    TRY(parse_instant("to", in->to, &q->to));
-    return parse_page(worker_of(call), in->pageSize, in->pageToken, &q->page);
+    return parse_range(in->from, in->to, &q->from, &q->to);
 }
 
 enum { MOST_CODES = 10000 }; /* as many as rows fit on the largest page; each enterprise is looked up */
@@ -121,25 +143,14 @@ OPERATION_FUNCTION(query_data_op)
 
 /* ---- QueryUploads ---- */
 
-static struct query__UploadRecord *upload_records(struct arena *a, const struct upload_list *list, int *count)
+DEFINE_UPLOAD_RECORDS(query)
+
+/* Here a record says whose it is, unless the upload was about several. */
+static struct query__UploadRecord *named_records(struct arena *a, const struct upload_list *list, int *count)
 {
-    struct query__UploadRecord *to = arena_array(a, list->count + 1, sizeof *to);
-    for (size_t i = 0; i < list->count; i++) {
-        const struct upload_row *row = &list->rows[i];
-        bool one = row->enterprise_code && *row->enterprise_code;
-        to[i] = (struct query__UploadRecord){.uploadId = arena_strdup(a, row->upload_id),
-                                             .messageId = unconst(row->message_id),
-                                             .receivedAt = instant_text(a, row->received_at),
-                                             .recordsReceived = row->received,
-                                             .recordsStored = row->stored,
-                                             .recordsUnchanged = row->unchanged,
-                                             .recordsCorrected = row->corrected,
-                                             .recordsSuspect = row->suspect,
-                                             .recordsRejected = row->rejected,
-                                             .responseCode = row->response_code,
-                                             .enterpriseCode = one ? unconst(row->enterprise_code) : NULL};
-    }
-    *count = (int)list->count;
+    struct query__UploadRecord *to = query_upload_records(a, list, count);
+    for (size_t i = 0; i < list->count; i++)
+        to[i].enterpriseCode = filled(list->rows[i].enterprise_code);
     return to;
 }
 
@@ -147,18 +158,14 @@ OPERATION_FUNCTION(query_uploads_op)
 {
     const struct _query__QueryUploads *in = request;
     struct _query__QueryUploadsResponse *out = response;
-    struct upload_question q = {.enterprise_code = in->enterpriseCode};
+    struct upload_question q = {.enterprise_code = in->enterpriseCode,
+                                .page = page_request_of(worker_of(call), in->pageSize, in->pageToken)};
     struct upload_list list = {0};
     struct db *db = NULL;
-    TRY(may_ask(call, &db));
-    if (in->enterpriseCode)
-        TRY(may_ask_about(call, in->enterpriseCode));
-    q.region_prefix = region_prefix(call->arena, worker_of(call)->identity.code);
-    TRY(parse_instant("from", in->from, &q.from));
-    TRY(parse_instant("to", in->to, &q.to));
-    TRY(parse_page(worker_of(call), in->pageSize, in->pageToken, &q.page));
+    TRY(may_ask_enterprise(call, in->enterpriseCode, &db, &q.region_prefix));
+    TRY(parse_range(in->from, in->to, &q.from, &q.to));
     TRY(query_uploads(db, &q, call->arena, &list));
-    out->record = upload_records(call->arena, &list, &out->__sizerecord);
+    out->record = named_records(call->arena, &list, &out->__sizerecord);
     out->pageToken = unconst(list.next_token);
     return RESULT_OK;
 }
@@ -186,17 +193,14 @@ OPERATION_FUNCTION(query_enterprises_op)
 {
     const struct _query__QueryEnterprises *in = request;
     struct _query__QueryEnterprisesResponse *out = response;
-    struct enterprise_question q = {.industry_code = in->industryCode, .modified_since = INT64_MIN};
+    struct enterprise_question q = {.industry_code = in->industryCode,
+                                    .modified_since = INT64_MIN,
+                                    .page = page_request_of(worker_of(call), in->pageSize, in->pageToken)};
     struct enterprise_list list = {0};
     struct db *db = NULL;
-    TRY(may_ask(call, &db));
-    if (in->regionCode && !region_covers(worker_of(call)->identity.code, in->regionCode))
-        return result_error(ERR_UNAUTHORISED, 1103,
-                            "所查地区不属于该平台管辖 / the region asked about is not under this platform");
-    q.region_prefix = region_prefix(call->arena, in->regionCode ? in->regionCode : worker_of(call)->identity.code);
+    TRY(may_ask_region(call, in->regionCode, &db, &q.region_prefix));
     if (in->modifiedSince)
         TRY(parse_instant("modifiedSince", in->modifiedSince, &q.modified_since));
-    TRY(parse_page(worker_of(call), in->pageSize, in->pageToken, &q.page));
     TRY(catalog_enterprises(db, &q, call->arena, &list));
     out->enterprise = enterprise_rows(call->arena, &list, &out->__sizeenterprise);
     out->pageToken = unconst(list.next_token);
@@ -233,12 +237,8 @@ OPERATION_FUNCTION(query_quality_op)
     struct quality_question q = {.enterprise_code = in->enterpriseCode};
     struct quality_list list = {0};
     struct db *db = NULL;
-    TRY(may_ask(call, &db));
-    if (in->enterpriseCode)
-        TRY(may_ask_about(call, in->enterpriseCode));
-    q.region_prefix = region_prefix(call->arena, worker_of(call)->identity.code);
-    TRY(parse_instant("from", in->from, &q.from));
-    TRY(parse_instant("to", in->to, &q.to));
+    TRY(may_ask_enterprise(call, in->enterpriseCode, &db, &q.region_prefix));
+    TRY(parse_range(in->from, in->to, &q.from, &q.to));
     TRY(quality_query(db, &q, call->arena, &list));
     out->row = quality_rows(call->arena, &list, &out->__sizerow);
     return RESULT_OK;
@@ -265,15 +265,8 @@ static struct query__StatisticsRow *statistics_rows(struct arena *a, const struc
     return to;
 }
 
-static RESULT statistics_question_of(struct engine_call *call, const struct _query__QueryStatistics *in,
-                                     struct statistics_question *q)
+static RESULT statistics_question_of(const struct _query__QueryStatistics *in, struct statistics_question *q)
 {
-    const char *own = worker_of(call)->identity.code;
-    *q = (struct statistics_question){.industry_code = in->industryCode, .energy_type = in->energyTypeCode};
-    if (in->regionCode && !region_covers(own, in->regionCode))
-        return result_error(ERR_UNAUTHORISED, 1103,
-                            "所查地区不属于该平台管辖 / the region asked about is not under this platform");
-    q->region_prefix = region_prefix(call->arena, in->regionCode ? in->regionCode : own);
     if (!statistics_group_from_name(in->groupBy, &q->group))
         return result_error(ERR_SENDER, 2103,
                             "groupBy取值不在允许之列 / groupBy is none of region, industry, energyType, enterprise");
@@ -282,19 +275,18 @@ static RESULT statistics_question_of(struct engine_call *call, const struct _que
     if (!granularity_from_name(in->granularity, &q->granularity))
         return result_error(ERR_SENDER, 2103,
                             "granularity取值不在允许之列 / granularity is none of day, week, month, quarter, year");
-    TRY(parse_instant("from", in->from, &q->from));
-    return parse_instant("to", in->to, &q->to);
+    return parse_range(in->from, in->to, &q->from, &q->to);
 }
 
 OPERATION_FUNCTION(query_statistics_op)
 {
     const struct _query__QueryStatistics *in = request;
     struct _query__QueryStatisticsResponse *out = response;
-    struct statistics_question q;
+    struct statistics_question q = {.industry_code = in->industryCode, .energy_type = in->energyTypeCode};
     struct statistics_list list = {0};
     struct db *db = NULL;
-    TRY(may_ask(call, &db));
-    TRY(statistics_question_of(call, in, &q));
+    TRY(may_ask_region(call, in->regionCode, &db, &q.region_prefix));
+    TRY(statistics_question_of(in, &q));
     TRY(statistics_query(db, &q, call->arena, &list));
     out->row = statistics_rows(call->arena, &list, &out->__sizerow);
     return RESULT_OK;

@@ -44,7 +44,10 @@ RESULT parse_list(const char *name, char *const *list, int count, int most);
 RESULT parse_message_id(const char *message_id);
 /* messageId and the three enumerations of UploadData. */
 RESULT parse_upload_words(const char *message_id, const char *encoding, const char *encryption, const char *digest);
-RESULT parse_page(const struct soap_worker *w, const int *size, const char *token, struct page_request *page);
+/* The elements from and to of a question: [*from_us, *to_us). */
+RESULT parse_range(const char *from, const char *to, int64_t *from_us, int64_t *to_us);
+/* pageSize and pageToken as they came, NULL where absent; the question itself judges them. Borrows token. */
+struct page_request page_request_of(const struct soap_worker *w, const int *size, const char *token);
 char *instant_text(struct arena *a, int64_t us);
 /* regVersion or dicVersion is not the current one (2108). */
 RESULT versions_outdated(struct engine_call *call, const char *reg_version, const char *dic_version, bool *outdated);
