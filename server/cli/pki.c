@@ -521,9 +521,18 @@ static bool is_chosen(const struct pki_entry *e, const struct pki_choice *which)
            (!which->serial || strcmp(e->serial, which->serial) == 0);
 }
 
-static RESULT mark(struct pki_index *index, const struct pki_choice *which, int64_t now, int *count,
-                   void (*fn)(const struct pki_entry *entry, void *arg), void *arg)
+/* Who is revoked and counted, and who is told of each. */
+struct revoking {
+    const struct pki_choice *which;
+    int64_t now;
+    int *count;
+    void (*fn)(const struct pki_entry *entry, void *arg);
+    void *arg;
+};
+
+static RESULT mark(struct pki_index *index, const struct revoking *r)
 {
+    const struct pki_choice *which = r->which;
     bool known = false;
     for (size_t i = 0; i < index->count; i++) {
         struct pki_entry *e = &index->at[i];
@@ -532,9 +541,9 @@ static RESULT mark(struct pki_index *index, const struct pki_choice *which, int6
         }
         known = true;
         if (!e->revoked_at) {
-            e->revoked_at = now / USEC_PER_SEC;
-            (*count)++;
-            fn(e, arg);
+            e->revoked_at = r->now / USEC_PER_SEC;
+            (*r->count)++;
+            r->fn(e, r->arg);
         }
     }
     return known ? RESULT_OK
@@ -542,36 +551,35 @@ static RESULT mark(struct pki_index *index, const struct pki_choice *which, int6
                                 which->identity, which->device ? " " : "", which->device ? which->device : "");
 }
 
-RESULT pki_revoke(const char *dir, const struct pki_choice *which, int crl_days, int64_t now, int *count,
-                  void (*fn)(const struct pki_entry *entry, void *arg), void *arg)
+/* The one way to a new CRL: nobody else changes the index meanwhile. r: NULL, nobody is revoked. */
+static RESULT rewrite_crl(const char *dir, const struct revoking *r, int crl_days)
 {
     struct ca ca;
     struct pki_index index = {0};
     int lock = -1;
-    *count = 0;
     TRY(ca_load(dir, &ca));
-    struct result r = pki_store_lock(dir, &lock);
-    r = result_ok(r) ? pki_index_load(dir, &index) : r;
-    r = result_ok(r) ? mark(&index, which, now, count, fn, arg) : r;
-    r = result_ok(r) ? pki_index_save(dir, &index) : r;
-    r = result_ok(r) ? write_crl(dir, &ca, &index, crl_days) : r;
+    struct result done = pki_store_lock(dir, &lock);
+    done = result_ok(done) ? pki_index_load(dir, &index) : done;
+    if (r) {
+        done = result_ok(done) ? mark(&index, r) : done;
+        done = result_ok(done) ? pki_index_save(dir, &index) : done;
+    }
+    done = result_ok(done) ? write_crl(dir, &ca, &index, crl_days) : done;
     pki_index_free(&index);
     pki_store_unlock(&lock);
     ca_free(&ca);
-    return r;
+    return done;
+}
+
+RESULT pki_revoke(const char *dir, const struct pki_choice *which, int crl_days, int64_t now, int *count,
+                  void (*fn)(const struct pki_entry *entry, void *arg), void *arg)
+{
+    const struct revoking r = {which, now, count, fn, arg};
+    *count = 0;
+    return rewrite_crl(dir, &r, crl_days);
 }
 
 RESULT pki_renew_crl(const char *dir, int crl_days)
 {
-    struct ca ca;
-    struct pki_index index = {0};
-    int lock = -1;
-    TRY(ca_load(dir, &ca));
-    struct result r = pki_store_lock(dir, &lock);
-    r = result_ok(r) ? pki_index_load(dir, &index) : r;
-    r = result_ok(r) ? write_crl(dir, &ca, &index, crl_days) : r;
-    pki_index_free(&index);
-    pki_store_unlock(&lock);
-    ca_free(&ca);
-    return r;
+    return rewrite_crl(dir, NULL, crl_days);
 }

@@ -62,22 +62,11 @@ static const struct db_stmt OUTBOX = {
                      "SELECT d, $1, 1, $1, $2, $3 FROM unnest($4::integer[]) d"};
 static const struct db_stmt NOTIFY = {"config.notify", "SELECT pg_notify('nhjc_registry', $1)"};
 
-static void append_object(struct buf *out, const struct config_object *o)
-{
-    buf_printf(out, "<%s", o->element);
-    for (size_t i = 0; i < o->count; i++) {
-        buf_printf(out, " %s=\"", o->attributes[i].name);
-        buf_append_xml(out, o->attributes[i].value);
-        buf_append_char(out, '"');
-    }
-    buf_append_str(out, "/>\n");
-}
-
 void config_canonical(const struct enterprise_config *config, struct buf *out)
 {
     buf_append_str(out, "<enterpriseConfig xmlns=\"urn:nhjc:config:v1\">\n");
     for (size_t i = 0; i < config->count; i++)
-        append_object(out, &config->objects[i]);
+        payload_write_object(&config->objects[i], out);
     buf_append_str(out, "</enterpriseConfig>\n");
 }
 

@@ -89,5 +89,7 @@ const char *config_attribute(const struct config_object *o, const char *name); /
 /* The other way: a document of its own that reads back to the same objects. For an enterprise taken out of a set: the
  * bytes [start, start + length) alone may lack the namespace declaration, which stands at the set's root. Appends. */
 void payload_write_config(const struct enterprise_config *config, struct buf *out);
+/* One element of it, with a line end. */
+void payload_write_object(const struct config_object *o, struct buf *out);
 
 #endif

@@ -161,18 +161,23 @@ const char *config_attribute(const struct config_object *o, const char *name)
     return NULL;
 }
 
+void payload_write_object(const struct config_object *o, struct buf *out)
+{
+    buf_printf(out, "<%s", o->element);
+    for (size_t i = 0; i < o->count; i++) {
+        buf_printf(out, " %s=\"", o->attributes[i].name);
+        buf_append_xml(out, o->attributes[i].value);
+        buf_append_char(out, '"');
+    }
+    buf_append_str(out, "/>\n");
+}
+
 void payload_write_config(const struct enterprise_config *config, struct buf *out)
 {
     buf_append_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<enterpriseConfig xmlns=\"" CONFIG_URI "\">\n");
     for (size_t i = 0; i < config->count; i++) {
-        const struct config_object *o = &config->objects[i];
-        buf_printf(out, "  <%s", o->element);
-        for (size_t k = 0; k < o->count; k++) {
-            buf_printf(out, " %s=\"", o->attributes[k].name);
-            buf_append_xml(out, o->attributes[k].value);
-            buf_append_char(out, '"');
-        }
-        buf_append_str(out, "/>\n");
+        buf_append_str(out, "  ");
+        payload_write_object(&config->objects[i], out);
     }
     buf_append_str(out, "</enterpriseConfig>\n");
 }
