@@ -88,9 +88,7 @@ RESULT alarm_certificates(struct db *db)
     db_params_init(&p);
     db_bind_time(&p, clock_now());
     db_bind_int4(&p, FIRST_DAYS);
-    struct result r = db_query(db, &EXPIRING, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &EXPIRING, &p, &rows));
     long long within[3] = {0};
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         int days = (int)db_get_int(rows, i, 1);
@@ -147,9 +145,7 @@ RESULT alarm_days_due(struct db *db, int ahead, int *days)
     db_bind_time(&p, clock_now());
     db_bind_int4(&p, ahead);
     db_bind_int4(&p, HORIZON_DAYS);
-    struct result r = db_query(db, &DAYS_DUE, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &DAYS_DUE, &p, &rows));
     *days = (int)db_get_int(rows, 0, 0);
     db_rows_free(&rows);
     return RESULT_OK;
@@ -163,9 +159,7 @@ RESULT alarm_storage(struct db *db, int ahead)
     TRY(alarm_days_due(db, ahead, &due));
     db_params_init(&p);
     db_bind_time(&p, clock_now());
-    struct result r = db_query(db, &STORAGE, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &STORAGE, &p, &rows));
     metric_set(&DATABASE_BYTES, db_get_int(rows, 0, 0));
     metric_set(&DAYS_AHEAD, db_get_int(rows, 0, 1));
     metric_set(&ARCHIVE_FAILING, db_get_bool(rows, 0, 2));

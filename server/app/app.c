@@ -206,9 +206,7 @@ static RESULT start_token_key(struct app *app)
     db_params_init(&p);
     db_bind_text(&p, hex);
     secret_wipe(hex, sizeof hex);
-    struct result r = db_query(app->db, &MAKE, &p, NULL);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(app->db, &MAKE, &p, NULL));
     struct db_rows *rows = NULL;
     TRY(db_query(app->db, &READ, NULL, &rows));
     const char *stored = db_rows_count(rows) ? db_get_text(rows, 0, 0) : "";

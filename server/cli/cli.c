@@ -125,6 +125,42 @@ void cli_list_most(struct table **t, const struct args *args, int64_t most, cons
     }
 }
 
+int cli_query_list(struct cli *cli, const struct args *args, const struct db_stmt *s, struct db_params *p, int64_t most,
+                   struct table *(*fill)(const struct db_rows *rows))
+{
+    struct db_rows *rows = NULL;
+    struct result r = cli_db(cli);
+    r = result_ok(r) ? db_query(cli->db, s, p, &rows) : r;
+    db_params_free(p);
+    if (!result_ok(r)) {
+        return cli_failed(r);
+    }
+    struct table *t = fill(rows);
+    db_rows_free(&rows);
+    if (most) {
+        cli_list_most(&t, args, most, "limit");
+    } else {
+        cli_list(&t, args);
+    }
+    return EXIT_DONE;
+}
+
+RESULT cli_bind_newest(const struct args *args, const char *filter, struct db_params *p, int64_t *limit)
+{
+    const char *text = args_text(args, filter);
+    int64_t from, to, day = 86400 * USEC_PER_SEC;
+    TRY(args_time(args, "to", clock_now() + day, &to));
+    TRY(args_time(args, "from", to - 31 * day, &from));
+    TRY(args_span(from, to));
+    TRY(args_int(args, "limit", 1, 100000, 50, limit));
+    db_params_init(p);
+    db_bind_time(p, from);
+    db_bind_time(p, to);
+    db_bind_text(p, text ? text : "");
+    db_bind_int8(p, *limit);
+    return RESULT_OK;
+}
+
 RESULT cli_db_unchecked(struct cli *cli)
 {
     if (cli->db) {
@@ -151,14 +187,13 @@ RESULT cli_known_sender(struct cli *cli, const char *code, bool platforms)
     }
     struct db_params p;
     struct db_rows *rows = NULL;
+    TRY(cli_db(cli));
     db_params_init(&p);
     db_bind_text(&p, code);
     db_bind_bool(&p, platforms);
-    struct result r = db_query(cli->db, &KNOWN, &p, &rows);
-    db_params_free(&p);
-    bool known = result_ok(r) && db_rows_count(rows) > 0;
+    TRY(db_ask(cli->db, &KNOWN, &p, &rows));
+    bool known = db_rows_count(rows) > 0;
     db_rows_free(&rows);
-    TRY(r);
     return known ? RESULT_OK : result_error(ERR_NOT_FOUND, 0, "没有这个企业 / no such enterprise: %s", code);
 }
 

@@ -52,7 +52,7 @@ RESULT cli_db(struct cli *cli);
 /* Without the version check, for db migrate and for the pki, which works without a database too. */
 RESULT cli_db_unchecked(struct cli *cli);
 /* NOT_FOUND when a list is asked of an enterprise (platforms: or a platform) that is not there: an empty answer would
- * look like one. code NULL or "": of all. After cli_db. */
+ * look like one. code NULL or "": of all. */
 RESULT cli_known_sender(struct cli *cli, const char *code, bool platforms);
 /* "错误 / error: text" on standard error; gives EXIT_FAILED. */
 int cli_failed(struct result r);
@@ -61,10 +61,24 @@ int cli_wrong_usage(struct result r); /* likewise EXIT_USAGE */
 void cli_list(struct table **t, const struct args *args);
 /* The same of at most `most` rows: a note on standard error when there may be more, naming the option. */
 void cli_list_most(struct table **t, const struct args *args, int64_t most, const char *option);
+/* Asks the database and prints the list that fill makes of the rows; gives the exit code. p: taken. most: --limit, as
+ * in cli_list_most; 0: all rows were asked for. */
+int cli_query_list(struct cli *cli, const struct args *args, const struct db_stmt *s, struct db_params *p, int64_t most,
+                   struct table *(*fill)(const struct db_rows *rows));
+/* The parameters of a list of what happened, newest first: $1 and $2 [--from, --to), $3 the text of the option `filter`
+ * ("": all), $4 --limit, given in *limit too. SENDER: wrong usage, and nothing is bound. p: given. */
+RESULT cli_bind_newest(const struct args *args, const char *filter, struct db_params *p, int64_t *limit);
 
 #define JSON_ARG                                                                                                       \
     {                                                                                                                  \
         "json", NULL, "以 JSON 输出 / as JSON", false                                                                  \
+    }
+/* The options that cli_bind_newest reads besides the filter. */
+#define NEWEST_ARGS                                                                                                    \
+    {"from", "TIME", "起 / from, default 31 days before --to", false},                                                 \
+        {"to", "TIME", "止（不含） / to, exclusive, default now", false},                                              \
+    {                                                                                                                  \
+        "limit", "N", "条数，最新在前 / this many, newest first (50)", false                                           \
     }
 #define COMMAND_ARGS(table) .specs = (table), .spec_count = (int)ARRAY_LEN(table)
 

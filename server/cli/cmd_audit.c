@@ -1,5 +1,4 @@
 /* audit list: who did what. */
-#include "base/clock.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 
@@ -26,51 +25,16 @@ static struct table *fill(const struct db_rows *rows)
     return t;
 }
 
-static RESULT bind(const struct args *args, struct db_params *p, int64_t *limit)
-{
-    const char *who = args_text(args, "who");
-    int64_t from, to, day = 86400 * USEC_PER_SEC;
-    TRY(args_time(args, "to", clock_now() + day, &to));
-    TRY(args_time(args, "from", to - 31 * day, &from));
-    TRY(args_span(from, to));
-    TRY(args_int(args, "limit", 1, 100000, 50, limit));
-    db_bind_time(p, from);
-    db_bind_time(p, to);
-    db_bind_text(p, who ? who : "");
-    db_bind_int8(p, *limit);
-    return RESULT_OK;
-}
-
-static int list(struct cli *cli, const struct args *args, const struct db_params *p, int64_t limit)
-{
-    struct db_rows *rows = NULL;
-    struct result r = cli_db(cli);
-    r = result_ok(r) ? db_query(cli->db, &LIST, p, &rows) : r;
-    if (!result_ok(r)) {
-        return cli_failed(r);
-    }
-    struct table *t = fill(rows);
-    db_rows_free(&rows);
-    cli_list_most(&t, args, limit, "limit");
-    return EXIT_DONE;
-}
-
 static int cmd_list(struct cli *cli, const struct args *args)
 {
     struct db_params p;
-    int64_t limit = 0;
-    db_params_init(&p);
-    struct result r = bind(args, &p, &limit);
-    int code = result_ok(r) ? list(cli, args, &p, limit) : cli_wrong_usage(r);
-    db_params_free(&p);
-    return code;
+    int64_t limit;
+    struct result r = cli_bind_newest(args, "who", &p, &limit);
+    return result_ok(r) ? cli_query_list(cli, args, &LIST, &p, limit, fill) : cli_wrong_usage(r);
 }
 
-static const struct arg_spec LIST_ARGS[] = {{"who", "TEXT", "只列该操作者或对象 / only this actor or object", false},
-                                            {"from", "TIME", "起 / from, default 31 days before --to", false},
-                                            {"to", "TIME", "止（不含） / to, exclusive, default now", false},
-                                            {"limit", "N", "条数，最新在前 / this many, newest first (50)", false},
-                                            JSON_ARG};
+static const struct arg_spec LIST_ARGS[] = {
+    {"who", "TEXT", "只列该操作者或对象 / only this actor or object", false}, NEWEST_ARGS, JSON_ARG};
 
 static const struct command COMMANDS[] = {
     {.words = "audit list",

@@ -124,9 +124,7 @@ static RESULT ask_import(struct db *db, struct importing *m)
     db_bind_date(&p, today());
     db_bind_bool(&p, !m->list->merge && !m->keep);
     db_bind_bool(&p, !m->dry_run);
-    struct result r = db_query(db, &IMPORT, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &IMPORT, &p, &rows));
     count_changes(m, rows);
     db_rows_free(&rows);
     return RESULT_OK;
@@ -139,9 +137,7 @@ static RESULT count_held(struct db *db, const struct importing *m, int64_t *held
     db_params_init(&p);
     db_bind_text(&p, m->list->target);
     db_bind_date(&p, m->since);
-    struct result r = db_query(db, &HELD, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &HELD, &p, &rows));
     *held = db_get_int(rows, 0, 0);
     db_rows_free(&rows);
     return RESULT_OK;
@@ -314,27 +310,23 @@ static void list_row(struct table *t, const struct basedata_list *list, const st
     table_text(t, "");
 }
 
-static int cmd_list(struct cli *cli, const struct args *args)
+static struct table *list_table(const struct db_rows *rows)
 {
-    struct db_params p;
-    struct db_rows *rows = NULL;
-    db_params_init(&p);
-    db_bind_date(&p, today());
-    struct result r = cli_db(cli);
-    r = result_ok(r) ? db_query(cli->db, &LISTS, &p, &rows) : r;
-    db_params_free(&p);
-    if (!result_ok(r)) {
-        return cli_failed(r);
-    }
     size_t count;
     const struct basedata_list *lists = basedata_lists(&count);
     struct table *t = table_new(LIST_COLUMNS, ARRAY_LEN(LIST_COLUMNS));
     for (size_t i = 0; i < count; i++) {
         list_row(t, &lists[i], rows);
     }
-    db_rows_free(&rows);
-    cli_list(&t, args);
-    return EXIT_DONE;
+    return t;
+}
+
+static int cmd_list(struct cli *cli, const struct args *args)
+{
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_date(&p, today());
+    return cli_query_list(cli, args, &LISTS, &p, 0, list_table);
 }
 
 static const struct arg_spec IMPORT_ARGS[] = {

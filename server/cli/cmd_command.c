@@ -167,27 +167,21 @@ static struct table *fill(const struct db_rows *rows)
 static int cmd_list(struct cli *cli, const struct args *args)
 {
     int64_t limit;
-    struct db_rows *rows = NULL;
+    const char *code = args->word_count ? args->words[0] : "";
     struct result r = args_int(args, "limit", 1, 100000, 100, &limit);
     if (!result_ok(r)) {
         return cli_wrong_usage(r);
     }
-    struct db_params p;
-    db_params_init(&p);
-    db_bind_text(&p, args->word_count ? args->words[0] : "");
-    db_bind_bool(&p, args_given(args, "open"));
-    db_bind_int8(&p, limit);
-    r = cli_db(cli);
-    r = result_ok(r) ? cli_known_sender(cli, args->word_count ? args->words[0] : NULL, false) : r;
-    r = result_ok(r) ? db_query(cli->db, &LIST, &p, &rows) : r;
-    db_params_free(&p);
+    r = cli_known_sender(cli, code, false);
     if (!result_ok(r)) {
         return cli_failed(r);
     }
-    struct table *t = fill(rows);
-    db_rows_free(&rows);
-    cli_list_most(&t, args, limit, "limit");
-    return EXIT_DONE;
+    struct db_params p;
+    db_params_init(&p);
+    db_bind_text(&p, code);
+    db_bind_bool(&p, args_given(args, "open"));
+    db_bind_int8(&p, limit);
+    return cli_query_list(cli, args, &LIST, &p, limit, fill);
 }
 
 /* ---------------------------------------------------------------- cancel */

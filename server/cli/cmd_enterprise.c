@@ -170,16 +170,20 @@ static const struct table_column COLUMNS[] = {
     {"items", "采集项 items", true},        {"devices", "端设备 devices", true}, {"createdAt", "登记 created", false},
     {"fromPlatform", "来源平台 via", false}};
 
-static void list_row(struct table *t, const struct db_rows *rows, size_t i)
+static struct table *fill(const struct db_rows *rows)
 {
-    for (int c = 0; c < 5; c++) {
-        table_text(t, db_get_text(rows, i, c));
+    struct table *t = table_new(COLUMNS, ARRAY_LEN(COLUMNS));
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        for (int c = 0; c < 5; c++) {
+            table_text(t, db_get_text(rows, i, c));
+        }
+        for (int c = 5; c < 8; c++) {
+            table_int(t, db_get_int(rows, i, c));
+        }
+        table_time(t, db_get_time(rows, i, 8));
+        table_text(t, db_get_text(rows, i, 9));
     }
-    for (int c = 5; c < 8; c++) {
-        table_int(t, db_get_int(rows, i, c));
-    }
-    table_time(t, db_get_time(rows, i, 8));
-    table_text(t, db_get_text(rows, i, 9));
+    return t;
 }
 
 static int cmd_list(struct cli *cli, const struct args *args)
@@ -193,20 +197,7 @@ static int cmd_list(struct cli *cli, const struct args *args)
     db_params_init(&p);
     db_bind_text(&p, region ? region : "");
     db_bind_text(&p, state ? state : "");
-    struct db_rows *rows = NULL;
-    struct result r = cli_db(cli);
-    r = result_ok(r) ? db_query(cli->db, &LIST, &p, &rows) : r;
-    db_params_free(&p);
-    if (!result_ok(r)) {
-        return cli_failed(r);
-    }
-    struct table *t = table_new(COLUMNS, ARRAY_LEN(COLUMNS));
-    for (size_t i = 0; i < db_rows_count(rows); i++) {
-        list_row(t, rows, i);
-    }
-    db_rows_free(&rows);
-    cli_list(&t, args);
-    return EXIT_DONE;
+    return cli_query_list(cli, args, &LIST, &p, 0, fill);
 }
 
 static const struct arg_spec ADMIT_ARGS[] = {

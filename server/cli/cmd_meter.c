@@ -133,7 +133,7 @@ static void put_decimal(struct table *t, const struct db_rows *rows, size_t row,
     table_text(t, decimal_format(db_get_numeric(rows, row, col), text));
 }
 
-static void print_list(const struct db_rows *rows, const struct args *args)
+static struct table *fill(const struct db_rows *rows)
 {
     static const struct table_column COLUMNS[] = {{"enterpriseCode", "企业 ENTERPRISE", false},
                                                   {"dataCode", "数据编码 DATA CODE", false},
@@ -151,24 +151,20 @@ static void print_list(const struct db_rows *rows, const struct args *args)
         put_decimal(t, rows, i, 5);
         table_time(t, db_get_time(rows, i, 6));
     }
-    cli_list(&t, args);
+    return t;
 }
 
 static int cmd_list(struct cli *cli, const struct args *args)
 {
     const char *code = args_text(args, "enterprise");
+    struct result r = cli_known_sender(cli, code, false);
+    if (!result_ok(r)) {
+        return cli_failed(r);
+    }
     struct db_params p;
-    struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_text(&p, code ? code : "");
-    struct result r = cli_db(cli);
-    r = result_ok(r) ? cli_known_sender(cli, code, false) : r;
-    r = result_ok(r) ? db_query(cli->db, &LIST, &p, &rows) : r;
-    db_params_free(&p);
-    if (result_ok(r))
-        print_list(rows, args);
-    db_rows_free(&rows);
-    return result_ok(r) ? EXIT_DONE : cli_failed(r);
+    return cli_query_list(cli, args, &LIST, &p, 0, fill);
 }
 
 static const struct arg_spec REPLACE_ARGS[] = {{"at", "TIME", "换表时间 / when the meter was exchanged", true},

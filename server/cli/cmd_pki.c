@@ -145,9 +145,7 @@ static RESULT record_issued(struct cli *cli, const struct pki_issued *issued)
     db_bind_text(&p, issued->issuer);
     db_bind_time(&p, issued->not_after);
     db_bind_text(&p, issued->device);
-    struct result r = db_query(cli->db, &RECORD, &p, NULL);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(cli->db, &RECORD, &p, NULL));
     return audit_certificate(cli, "certificate.issue", issued->identity, issued->serial, issued->device);
 }
 
@@ -187,9 +185,7 @@ static RESULT record_revoked(struct cli *cli, const struct pki_entry *e)
     struct db_params p;
     db_params_init(&p);
     db_bind_text(&p, e->fingerprint);
-    struct result r = db_query(cli->db, &REVOKE, &p, NULL);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(cli->db, &REVOKE, &p, NULL));
     return audit_certificate(cli, "certificate.revoke", e->identity, e->serial, e->device);
 }
 
@@ -237,9 +233,7 @@ static RESULT mark_revoked(struct db *db, void *arg)
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_text(&p, m->fingerprint);
-    struct result r = db_query(db, &MARK_REVOKED, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &MARK_REVOKED, &p, &rows));
     bool found = db_rows_count(rows) > 0;
     if (found) {
         snprintf(m->identity, sizeof m->identity, "%s", db_get_text(rows, 0, 0));

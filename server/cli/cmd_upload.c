@@ -1,7 +1,6 @@
 /* upload list: receipts, or whole refusals with --refused. */
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 
@@ -68,54 +67,28 @@ static struct table *refused_table(const struct db_rows *rows)
     return t;
 }
 
-static RESULT bind(const struct args *args, struct db_params *p, int64_t *limit)
-{
-    const char *code = args_text(args, "enterprise");
-    int64_t from, to, day = 86400 * USEC_PER_SEC;
-    TRY(args_time(args, "to", clock_now() + day, &to));
-    TRY(args_time(args, "from", to - 31 * day, &from));
-    TRY(args_span(from, to));
-    TRY(args_int(args, "limit", 1, 100000, 50, limit));
-    db_bind_time(p, from);
-    db_bind_time(p, to);
-    db_bind_text(p, code ? code : "");
-    db_bind_int8(p, *limit);
-    return RESULT_OK;
-}
-
-static int list(struct cli *cli, const struct args *args, const struct db_params *p, int64_t limit)
-{
-    bool refused = args_given(args, "refused");
-    struct db_rows *rows = NULL;
-    struct result r = cli_db(cli);
-    if (result_ok(r) && !refused) /* whoever was refused may be nobody's code */
-        r = cli_known_sender(cli, args_text(args, "enterprise"), true);
-    r = result_ok(r) ? db_query(cli->db, refused ? &REFUSED : &UPLOADS, p, &rows) : r;
-    if (!result_ok(r)) {
-        return cli_failed(r);
-    }
-    struct table *t = refused ? refused_table(rows) : uploads_table(rows);
-    db_rows_free(&rows);
-    cli_list_most(&t, args, limit, "limit");
-    return EXIT_DONE;
-}
-
 static int cmd_list(struct cli *cli, const struct args *args)
 {
     struct db_params p;
-    int64_t limit = 0;
-    db_params_init(&p);
-    struct result r = bind(args, &p, &limit);
-    int code = result_ok(r) ? list(cli, args, &p, limit) : cli_wrong_usage(r);
-    db_params_free(&p);
-    return code;
+    int64_t limit;
+    struct result r = cli_bind_newest(args, "enterprise", &p, &limit);
+    if (!result_ok(r)) {
+        return cli_wrong_usage(r);
+    }
+    if (args_given(args, "refused")) { /* whoever was refused may be nobody's code */
+        return cli_query_list(cli, args, &REFUSED, &p, limit, refused_table);
+    }
+    r = cli_known_sender(cli, args_text(args, "enterprise"), true);
+    if (!result_ok(r)) {
+        db_params_free(&p);
+        return cli_failed(r);
+    }
+    return cli_query_list(cli, args, &UPLOADS, &p, limit, uploads_table);
 }
 
 static const struct arg_spec LIST_ARGS[] = {
     {"enterprise", "CODE", "只列该发送方 / only this sender (enterprise or platform)", false},
-    {"from", "TIME", "起 / from, default 31 days before --to", false},
-    {"to", "TIME", "止（不含） / to, exclusive, default now", false},
-    {"limit", "N", "条数，最新在前 / this many, newest first (50)", false},
+    NEWEST_ARGS,
     {"refused", NULL, "列出整体拒绝的上传 / uploads that were refused as a whole", false},
     JSON_ARG};
 

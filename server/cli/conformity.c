@@ -15,9 +15,7 @@ static RESULT begin_of_trial(struct db *db, const char *code, int64_t now, int64
     db_params_init(&p);
     db_bind_text(&p, code);
     db_bind_time(&p, now);
-    struct result r = db_query(db, &TRIAL, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &TRIAL, &p, &rows));
     *from = db_rows_count(rows) ? db_get_time(rows, 0, 0) : now;
     db_rows_free(&rows);
     return RESULT_OK;

@@ -73,20 +73,13 @@ static const char *kept(const struct gathering *g, const struct db_rows *rows, s
     return arena_strdup(g->keep, db_get_text(rows, row, col));
 }
 
-static RESULT ask(struct gathering *g, const struct db_stmt *stmt, struct db_params *p, struct db_rows **rows)
-{
-    struct result r = db_query(g->db, stmt, p, rows);
-    db_params_free(p);
-    return r;
-}
-
 static RESULT find_unit(struct gathering *g)
 {
     struct db_params p;
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_text(&p, g->story->enterprise);
-    TRY(ask(g, &UNIT, &p, &rows));
+    TRY(db_ask(g->db, &UNIT, &p, &rows));
     bool found = db_rows_count(rows) == 1;
     if (found) {
         g->unit_id = (int32_t)db_get_int(rows, 0, 0);
@@ -106,7 +99,7 @@ static RESULT find_item(struct gathering *g)
     db_bind_int4(&p, g->unit_id);
     db_bind_text(&p, s->code);
     db_bind_int2(&p, (int16_t)s->stat_type);
-    TRY(ask(g, &ITEM, &p, &rows));
+    TRY(db_ask(g->db, &ITEM, &p, &rows));
     s->configured = db_rows_count(rows) == 1;
     if (s->configured) {
         g->slot = (int32_t)db_get_int(rows, 0, 0);
@@ -134,7 +127,7 @@ static RESULT gather_stored(struct gathering *g)
     db_bind_time(&p, s->ts);
     if (s->stat_type > 0)
         db_bind_int2(&p, (int16_t)s->stat_type);
-    TRY(ask(g, s->stat_type ? &STORED_REPORTED : &STORED, &p, &rows));
+    TRY(db_ask(g->db, s->stat_type ? &STORED_REPORTED : &STORED, &p, &rows));
     s->has_value = db_rows_count(rows) > 0;
     if (s->has_value) {
         s->value = db_get_int(rows, 0, 0);
@@ -154,7 +147,7 @@ static RESULT gather_history(struct gathering *g)
     db_bind_int4(&p, g->slot);
     db_bind_int2(&p, (int16_t)s->stat_type);
     db_bind_time(&p, s->ts);
-    TRY(ask(g, &HISTORY, &p, &rows));
+    TRY(db_ask(g->db, &HISTORY, &p, &rows));
     s->correction_count = db_rows_count(rows);
     s->corrections = arena_array(g->keep, s->correction_count, sizeof *s->corrections);
     for (size_t i = 0; i < s->correction_count; i++)
@@ -179,7 +172,7 @@ static RESULT gather_rows(struct gathering *g)
     db_bind_text(&p, s->code);
     for (size_t i = 0; i < ARRAY_LEN(levels); i++)
         db_bind_time(&p, period_start(levels[i], s->ts));
-    TRY(ask(g, &ROWS, &p, &rows));
+    TRY(db_ask(g->db, &ROWS, &p, &rows));
     s->row_count = db_rows_count(rows);
     s->rows = arena_array(g->keep, s->row_count, sizeof *s->rows);
     for (size_t i = 0; i < s->row_count; i++)
@@ -221,7 +214,7 @@ static RESULT gather_restated(struct gathering *g)
     db_bind_int4(&p, g->slot);
     for (size_t i = 0; i < ARRAY_LEN(levels); i++)
         db_bind_time(&p, period_start(levels[i], s->ts));
-    TRY(ask(g, &RESTATED, &p, &rows));
+    TRY(db_ask(g->db, &RESTATED, &p, &rows));
     s->restated_count = db_rows_count(rows);
     s->restated = arena_array(g->keep, s->restated_count + 1, sizeof *s->restated);
     for (size_t i = 0; i < s->restated_count; i++)
@@ -313,7 +306,7 @@ static RESULT gather_findings(struct gathering *g, int32_t sender_id, struct tra
     db_bind_time(&p, c->received_at);
     db_bind_int8(&p, c->upload_id);
     db_bind_int8_array(&p, lines, NULL, c->record_count);
-    TRY(ask(g, &FINDINGS, &p, &rows));
+    TRY(db_ask(g->db, &FINDINGS, &p, &rows));
     c->finding_count = db_rows_count(rows);
     c->findings = arena_array(g->keep, c->finding_count, sizeof *c->findings);
     for (size_t i = 0; i < c->finding_count; i++)
@@ -334,7 +327,7 @@ static RESULT gather_forwarded(struct gathering *g, struct trace_carrier *c)
     db_params_init(&p);
     db_bind_int4(&p, g->unit_id);
     db_bind_int8(&p, c->upload_id);
-    TRY(ask(g, &FORWARDED, &p, &rows));
+    TRY(db_ask(g->db, &FORWARDED, &p, &rows));
     c->forwarded_count = db_rows_count(rows);
     c->forwarded = arena_array(g->keep, c->forwarded_count, sizeof *c->forwarded);
     for (size_t i = 0; i < c->forwarded_count; i++)
@@ -378,7 +371,7 @@ static RESULT next_carriers(struct gathering *g, int64_t *after, int64_t *after_
     for (size_t i = 0; i < ARRAY_LEN(times); i++)
         db_bind_time(&p, times[i]);
     db_bind_int8(&p, *after_id);
-    TRY(ask(g, &CARRIERS, &p, &rows));
+    TRY(db_ask(g->db, &CARRIERS, &p, &rows));
     *count = db_rows_count(rows);
     struct result r = RESULT_OK;
     for (size_t i = 0; i < *count && result_ok(r); i++) {
@@ -409,7 +402,7 @@ static RESULT gather_refused(struct gathering *g)
     db_bind_text(&p, s->enterprise);
     db_bind_time(&p, s->from);
     db_bind_time(&p, s->to);
-    TRY(ask(g, &REFUSED, &p, &rows));
+    TRY(db_ask(g->db, &REFUSED, &p, &rows));
     s->refused_count = db_rows_count(rows);
     s->refused_total = s->refused_count ? db_get_int(rows, 0, 5) : 0;
     s->refused = arena_array(g->keep, s->refused_count, sizeof *s->refused);

@@ -42,6 +42,14 @@ static void field(struct composite *c, uint32_t oid, const void *bytes, size_t n
     buf_append(&c->bytes, n > 0 ? bytes : "", n);
 }
 
+/* The last `width` bytes of v, big-endian. */
+static void fixed(struct composite *c, uint32_t oid, uint64_t v, size_t width)
+{
+    uint8_t b[8];
+    wire_store64(b, v);
+    field(c, oid, b + 8 - width, width);
+}
+
 /* A field whose length is known only once written. */
 static size_t open_field(struct composite *c, uint32_t oid)
 {
@@ -63,30 +71,22 @@ void composite_null(struct composite *c, uint32_t oid)
 
 void composite_int2(struct composite *c, int16_t v)
 {
-    uint8_t b[2];
-    wire_store16(b, (uint16_t)v);
-    field(c, OID_INT2, b, 2);
+    fixed(c, OID_INT2, (uint64_t)v, 2);
 }
 
 void composite_int4(struct composite *c, int32_t v)
 {
-    uint8_t b[4];
-    wire_store32(b, (uint32_t)v);
-    field(c, OID_INT4, b, 4);
+    fixed(c, OID_INT4, (uint64_t)v, 4);
 }
 
 void composite_int8(struct composite *c, int64_t v)
 {
-    uint8_t b[8];
-    wire_store64(b, (uint64_t)v);
-    field(c, OID_INT8, b, 8);
+    fixed(c, OID_INT8, (uint64_t)v, 8);
 }
 
 void composite_time(struct composite *c, int64_t us)
 {
-    uint8_t b[8];
-    wire_store64(b, (uint64_t)wire_time(us));
-    field(c, OID_TIMESTAMPTZ, b, 8);
+    fixed(c, OID_TIMESTAMPTZ, (uint64_t)wire_time(us), 8);
 }
 
 void composite_text(struct composite *c, const char *v)

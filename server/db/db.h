@@ -98,6 +98,8 @@ void db_bind_raw(struct db_params *p, uint32_t oid, const void *bytes, size_t n)
 RESULT db_exec(struct db *db, const char *sql);
 /* One statement; *rows may be NULL when not wanted. *rows: given, db_rows_free. */
 RESULT db_query(struct db *db, const struct db_stmt *s, const struct db_params *p, struct db_rows **rows);
+/* The same for parameters that serve once. p: taken, whatever comes. */
+RESULT db_ask(struct db *db, const struct db_stmt *s, struct db_params *p, struct db_rows **rows);
 
 RESULT db_begin(struct db *db);          /* READ COMMITTED */
 RESULT db_begin_snapshot(struct db *db); /* REPEATABLE READ, READ ONLY */

@@ -53,31 +53,32 @@ void db_bind_raw(struct db_params *p, uint32_t oid, const void *bytes, size_t n)
     param->length = (int)n;
 }
 
+/* The last `width` bytes of v, big-endian. */
+static void bind_fixed(struct db_params *p, uint32_t oid, uint64_t v, size_t width)
+{
+    uint8_t b[8];
+    wire_store64(b, v);
+    db_bind_raw(p, oid, b + 8 - width, width);
+}
+
 void db_bind_bool(struct db_params *p, bool v)
 {
-    uint8_t byte = v;
-    db_bind_raw(p, OID_BOOL, &byte, 1);
+    bind_fixed(p, OID_BOOL, v, 1);
 }
 
 void db_bind_int2(struct db_params *p, int16_t v)
 {
-    uint8_t b[2];
-    wire_store16(b, (uint16_t)v);
-    db_bind_raw(p, OID_INT2, b, 2);
+    bind_fixed(p, OID_INT2, (uint64_t)v, 2);
 }
 
 void db_bind_int4(struct db_params *p, int32_t v)
 {
-    uint8_t b[4];
-    wire_store32(b, (uint32_t)v);
-    db_bind_raw(p, OID_INT4, b, 4);
+    bind_fixed(p, OID_INT4, (uint64_t)v, 4);
 }
 
 void db_bind_int8(struct db_params *p, int64_t v)
 {
-    uint8_t b[8];
-    wire_store64(b, (uint64_t)v);
-    db_bind_raw(p, OID_INT8, b, 8);
+    bind_fixed(p, OID_INT8, (uint64_t)v, 8);
 }
 
 void db_bind_text(struct db_params *p, const char *v)
@@ -105,16 +106,12 @@ void db_bind_bytea(struct db_params *p, const void *v, size_t n)
 
 void db_bind_time(struct db_params *p, int64_t us)
 {
-    uint8_t b[8];
-    wire_store64(b, (uint64_t)wire_time(us));
-    db_bind_raw(p, OID_TIMESTAMPTZ, b, 8);
+    bind_fixed(p, OID_TIMESTAMPTZ, (uint64_t)wire_time(us), 8);
 }
 
 void db_bind_date(struct db_params *p, int32_t days)
 {
-    uint8_t b[4];
-    wire_store32(b, (uint32_t)(days - WIRE_EPOCH_DAYS));
-    db_bind_raw(p, OID_DATE, b, 4);
+    bind_fixed(p, OID_DATE, (uint64_t)(days - WIRE_EPOCH_DAYS), 4);
 }
 
 void db_bind_numeric(struct db_params *p, dec128 scaled)

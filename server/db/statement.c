@@ -239,6 +239,13 @@ struct result db_query(struct db *db, const struct db_stmt *s, const struct db_p
     return r;
 }
 
+struct result db_ask(struct db *db, const struct db_stmt *s, struct db_params *p, struct db_rows **rows)
+{
+    struct result r = db_query(db, s, p, rows);
+    db_params_free(p);
+    return r;
+}
+
 /* ---- transactions ---- */
 static struct result begin(struct db *db, const char *sql)
 {

@@ -19,13 +19,6 @@ static const struct db_stmt QUEUE = {
                          "SELECT $1, u.id, 1, u.id, u.config_version, $2 FROM unit u WHERE u.config_version > 0 "
                          "AND u.id > $3 AND u.id <= $4 ORDER BY u.id"};
 
-static RESULT run(struct db *db, const struct db_stmt *s, struct db_params *p, struct db_rows **rows)
-{
-    struct result r = db_query(db, s, p, rows);
-    db_params_free(p);
-    return r;
-}
-
 /* ---- configurations ---- */
 
 struct filling {
@@ -40,7 +33,7 @@ static RESULT lock_units(struct db *db, struct filling *f)
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_int4(&p, f->after);
-    TRY(run(db, &LOCK_UNITS, &p, &rows));
+    TRY(db_ask(db, &LOCK_UNITS, &p, &rows));
     f->count = db_rows_count(rows);
     f->last = f->count ? (int32_t)db_get_int(rows, f->count - 1, 0) : f->after;
     db_rows_free(&rows);
@@ -57,7 +50,7 @@ static struct result queue_units(struct db *db, void *arg)
     db_bind_time(&p, clock_now());
     db_bind_int4(&p, f->after);
     db_bind_int4(&p, f->last);
-    return run(db, &QUEUE, &p, NULL);
+    return db_ask(db, &QUEUE, &p, NULL);
 }
 
 /* Without them the other side would know none of the enterprises, and refuse all that follows. */
@@ -79,7 +72,7 @@ static RESULT find(struct db *db, const struct fep_destination *d, int *id, bool
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_text(&p, d->name);
-    TRY(run(db, &FIND, &p, &rows));
+    TRY(db_ask(db, &FIND, &p, &rows));
     *id = db_rows_count(rows) ? (int)db_get_int(rows, 0, 0) : 0;
     *active = *id && db_get_bool(rows, 0, 1);
     db_rows_free(&rows);
@@ -95,7 +88,7 @@ static RESULT find_or_add(struct db *db, const struct fep_destination *d, int *i
     struct db_params p;
     db_params_init(&p);
     db_bind_text(&p, d->name);
-    TRY(run(db, &ADD, &p, NULL));
+    TRY(db_ask(db, &ADD, &p, NULL));
     return find(db, d, id, active);
 }
 
@@ -110,7 +103,7 @@ static RESULT one_destination(struct db *db, const struct fep_destination *d, in
     db_params_init(&p);
     db_bind_int2(&p, (int16_t)*id);
     db_bind_bool(&p, d->active);
-    return run(db, &SET, &p, NULL);
+    return db_ask(db, &SET, &p, NULL);
 }
 
 static RESULT retire_others(struct db *db, const struct fep_destination *d, size_t count)
@@ -122,7 +115,7 @@ static RESULT retire_others(struct db *db, const struct fep_destination *d, size
     db_params_init(&p);
     db_bind_text_array(&p, names, count);
     mem_free(names);
-    return run(db, &RETIRE, &p, NULL);
+    return db_ask(db, &RETIRE, &p, NULL);
 }
 
 RESULT fep_destinations(struct db *db, const struct fep_destination *d, size_t count, int *ids)

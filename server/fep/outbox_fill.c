@@ -53,13 +53,6 @@ struct fill {
     struct outbox_filled *out;
 };
 
-static RESULT run(struct db *db, const struct db_stmt *s, struct db_params *p, struct db_rows **rows)
-{
-    struct result r = db_query(db, s, p, rows);
-    db_params_free(p);
-    return r;
-}
-
 static RESULT resolve(struct db *db, const char *destination, const char *unit_code, struct fill *f)
 {
     struct db_params p;
@@ -67,7 +60,7 @@ static RESULT resolve(struct db *db, const char *destination, const char *unit_c
     db_params_init(&p);
     db_bind_text(&p, destination);
     db_bind_text(&p, unit_code ? unit_code : "");
-    TRY(run(db, &FIND, &p, &rows));
+    TRY(db_ask(db, &FIND, &p, &rows));
     bool found = db_rows_count(rows) == 1 && db_get_bool(rows, 0, 1);
     f->destination = found ? (int)db_get_int(rows, 0, 0) : 0;
     f->only = found ? (int32_t)db_get_int(rows, 0, 2) : 0;
@@ -93,7 +86,7 @@ static RESULT put_share(struct db *db, const struct fill *f, const struct outbox
     db_bind_time(&p, row->received_at);
     db_bind_int4(&p, f->only);
     mem_free(codes);
-    return run(db, &SHARE, &p, NULL);
+    return db_ask(db, &SHARE, &p, NULL);
 }
 
 /* One that cannot be read any more is counted and left out: it could not be packed either. */
@@ -122,7 +115,7 @@ static RESULT share_page(struct db *db, const struct fill *f, int64_t *after, si
     db_bind_int8(&p, *after);
     db_bind_time(&p, f->from);
     db_bind_int8(&p, SETS);
-    TRY(run(db, &SHARED, &p, &rows));
+    TRY(db_ask(db, &SHARED, &p, &rows));
     *count = db_rows_count(rows);
     struct result r = RESULT_OK;
     for (size_t i = 0; i < *count && result_ok(r); i++) {
@@ -143,7 +136,7 @@ static RESULT find_shared(struct db *db, const struct fill *f)
     db_params_init(&p);
     db_bind_time(&p, f->from);
     db_bind_int4(&p, f->only);
-    TRY(run(db, &FOREIGN, &p, NULL));
+    TRY(db_ask(db, &FOREIGN, &p, NULL));
     int64_t after = 0;
     size_t count = SETS;
     while (count == SETS)
@@ -163,7 +156,7 @@ static RESULT step(struct db *db, const struct db_stmt *s, const struct fill *f,
         db_bind_int2(&p, (int16_t)f->destination);
         db_bind_time(&p, s == &CONFIGURE ? clock_now() : f->from);
     }
-    TRY(run(db, s, &p, &rows));
+    TRY(db_ask(db, s, &p, &rows));
     *affected = db_rows_affected(rows);
     db_rows_free(&rows);
     return RESULT_OK;
@@ -185,7 +178,7 @@ static RESULT fill_units(struct db *db, struct fill *f)
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_int4(&p, f->only);
-    TRY(run(db, &UNITS, &p, &rows));
+    TRY(db_ask(db, &UNITS, &p, &rows));
     struct result r = RESULT_OK;
     for (size_t i = 0; i < db_rows_count(rows) && result_ok(r); i++) {
         f->unit = (int32_t)db_get_int(rows, i, 0);

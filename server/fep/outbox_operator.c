@@ -95,13 +95,6 @@ static const struct db_stmt PRUNE_CONTENT = {
     "done AS (UPDATE fep_message m SET content = NULL FROM old WHERE m.id = old.id AND m.state = 'sent' RETURNING 1) "
     "SELECT count(*) FROM done"};
 
-static RESULT run(struct db *db, const struct db_stmt *s, struct db_params *p, struct db_rows **rows)
-{
-    struct result r = db_query(db, s, p, rows);
-    db_params_free(p);
-    return r;
-}
-
 /* ---- list ---- */
 
 struct listing {
@@ -124,7 +117,7 @@ static RESULT id_of(struct db *db, const struct db_stmt *s, const char *name, in
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_text(&p, name);
-    TRY(run(db, s, &p, &rows));
+    TRY(db_ask(db, s, &p, &rows));
     bool found = db_rows_count(rows) == 1;
     *id = found ? db_get_int(rows, 0, 0) : 0;
     db_rows_free(&rows);
@@ -188,7 +181,7 @@ static RESULT list_page(struct db *db, const struct db_stmt *s, struct listing *
     db_bind_int2(&p, l->destination);
     db_bind_int8(&p, l->filter->upload_id);
     db_bind_int8(&p, PAGE);
-    TRY(run(db, s, &p, &rows));
+    TRY(db_ask(db, s, &p, &rows));
     *n = db_rows_count(rows);
     give_page(l, rows);
     db_rows_free(&rows);
@@ -255,7 +248,7 @@ static RESULT requeue_page(struct db *db, struct requeue *q)
     db_bind_int2(&p, (int16_t)q->destination);
     db_bind_int8(&p, q->after);
     db_bind_bool(&p, q->partly);
-    TRY(run(db, &PARKED, &p, &rows));
+    TRY(db_ask(db, &PARKED, &p, &rows));
     q->found = db_rows_count(rows);
     struct result r = RESULT_OK;
     for (size_t i = 0; i < q->found && result_ok(r); i++)
@@ -297,7 +290,7 @@ static RESULT prune_batch(struct db *db, const struct db_stmt *s, int64_t before
     db_params_init(&p);
     db_bind_time(&p, before);
     db_bind_int8(&p, PRUNE_BATCH);
-    TRY(run(db, s, &p, &rows));
+    TRY(db_ask(db, s, &p, &rows));
     *n = db_get_int(rows, 0, 0);
     db_rows_free(&rows);
     return RESULT_OK;

@@ -116,14 +116,6 @@ static const struct db_stmt LAG = {
     "  AND m.state = 'parked'), "
     " (SELECT count(*) FROM fep_message WHERE destination_id = $1 AND state IN ('leased', 'waiting') AND attempts >= "
     "$2)"};
-/* Runs the statement and gives the parameters' memory back. */
-static RESULT run(struct db *db, const struct db_stmt *s, struct db_params *p, struct db_rows **rows)
-{
-    struct result r = db_query(db, s, p, rows);
-    db_params_free(p);
-    return r;
-}
-
 static void copy_text(char *out, size_t size, const char *text)
 {
     size_t n = strlen(text);
@@ -146,7 +138,7 @@ RESULT outbox_own(struct db *db, int destination, bool *owner)
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_int4(&p, destination);
-    TRY(run(db, &OWN, &p, &rows));
+    TRY(db_ask(db, &OWN, &p, &rows));
     *owner = db_get_bool(rows, 0, 0);
     db_rows_free(&rows);
     return RESULT_OK;
@@ -165,7 +157,7 @@ static RESULT units_between(struct db *db, int destination, int32_t after, int32
     db_bind_int4(&p, upto);
     db_bind_int4_array(&p, skip, NULL, skip_count);
     db_bind_int8(&p, (int64_t)(max - *count));
-    TRY(run(db, &UNITS, &p, &rows));
+    TRY(db_ask(db, &UNITS, &p, &rows));
     for (size_t i = 0; i < db_rows_count(rows); i++)
         units[(*count)++] = (int32_t)db_get_int(rows, i, 0);
     db_rows_free(&rows);
@@ -204,7 +196,7 @@ RESULT outbox_rows(struct db *db, int destination, const int32_t *units, size_t 
     db_bind_int2(&p, (int16_t)destination);
     db_bind_int4_array(&p, units, NULL, count);
     db_bind_int8(&p, (int64_t)per_unit);
-    TRY(run(db, &ROWS, &p, &found));
+    TRY(db_ask(db, &ROWS, &p, &found));
     *row_count = db_rows_count(found);
     *rows = mem_array(*row_count + 1, sizeof **rows);
     for (size_t i = 0; i < *row_count; i++)
@@ -255,7 +247,7 @@ RESULT outbox_payloads(struct db *db, const struct outbox_row *const *rows, size
     db_params_init(&p);
     bind_upload_keys(&p, rows, count);
     db_bind_int8(&p, max_bytes);
-    TRY(run(db, &PAYLOADS, &p, &out->rows));
+    TRY(db_ask(db, &PAYLOADS, &p, &out->rows));
     out->arena = arena_new(0);
     out->count = db_rows_count(out->rows);
     out->at = arena_array(out->arena, out->count + 1, sizeof *out->at);
@@ -279,7 +271,7 @@ RESULT outbox_document(struct db *db, const struct outbox_row *row, struct outbo
     db_params_init(&p);
     db_bind_int4(&p, row->unit_id);
     db_bind_int4(&p, (int32_t)row->upload_id);
-    TRY(run(db, &DOCUMENT, &p, &rows));
+    TRY(db_ask(db, &DOCUMENT, &p, &rows));
     out->found = db_rows_count(rows) == 1;
     if (out->found) {
         size_t n = 0;
@@ -332,7 +324,7 @@ static RESULT insert_message(struct db *db, struct claiming *k)
     struct db_rows *rows = NULL;
     db_params_init(&p);
     bind_message(&p, k->claim, move);
-    TRY(run(db, &INSERT, &p, &rows));
+    TRY(db_ask(db, &INSERT, &p, &rows));
     k->id = db_get_int(rows, 0, 0);
     copy_text(k->message_id, FEP_MESSAGE_ID, db_get_text(rows, 0, 1));
     db_rows_free(&rows);
@@ -357,7 +349,7 @@ static RESULT assign_rows(struct db *db, const struct claiming *k)
     db_bind_int8_array(&p, id, NULL, c->row_count);
     mem_free(unit);
     mem_free(id);
-    TRY(run(db, &ASSIGN, &p, &rows));
+    TRY(db_ask(db, &ASSIGN, &p, &rows));
     bool all = db_rows_affected(rows) == (int64_t)c->row_count;
     db_rows_free(&rows);
     return all ? RESULT_OK
@@ -383,7 +375,7 @@ static RESULT send_again_after(struct db *db, const struct outbox_claim *c)
         db_bind_int2(&p, (int16_t)c->destination);
         db_bind_int4_array(&p, unit, NULL, n);
         db_bind_int8_array(&p, id, NULL, n);
-        r = run(db, &RESEND, &p, NULL);
+        r = db_ask(db, &RESEND, &p, NULL);
     }
     mem_free(unit);
     mem_free(id);
@@ -435,7 +427,7 @@ static RESULT release_message(struct db *db, int64_t id, const struct db_stmt *h
         struct db_params p;
         db_params_init(&p);
         db_bind_int8(&p, id);
-        TRY(run(db, steps[i], &p, NULL));
+        TRY(db_ask(db, steps[i], &p, NULL));
     }
     return RESULT_OK;
 }
@@ -452,7 +444,7 @@ static RESULT write_state(struct db *db, const struct moving *m, const struct fe
     db_bind_int4(&p, e->attempts);
     bind_time_or_null(&p, e->settled ? m->outcome->now : 0);
     bind_time_or_null(&p, e->again ? m->outcome->now : 0);
-    return run(db, &MOVE, &p, NULL);
+    return db_ask(db, &MOVE, &p, NULL);
 }
 
 static RESULT write_answer(struct db *db, const struct moving *m)
@@ -466,7 +458,7 @@ static RESULT write_answer(struct db *db, const struct moving *m)
         db_bind_null(&p, OID_INT4);
     db_bind_text(&p, m->outcome->text);
     db_bind_text(&p, m->outcome->upload_id);
-    return run(db, &ANSWER, &p, NULL);
+    return db_ask(db, &ANSWER, &p, NULL);
 }
 
 static RESULT apply(struct db *db, const struct moving *m, const struct fep_move *move)
@@ -487,7 +479,7 @@ static RESULT lock_state(struct db *db, int64_t id, enum fep_state *state)
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_int8(&p, id);
-    TRY(run(db, &LOCK, &p, &rows));
+    TRY(db_ask(db, &LOCK, &p, &rows));
     if (!db_rows_count(rows) || !fep_state_from_name(db_get_text(rows, 0, 0), state))
         *state = FEP_READY;
     db_rows_free(&rows);
@@ -545,7 +537,7 @@ static RESULT find_due(struct db *db, const struct taking *t, bool *again)
     db_params_init(&p);
     db_bind_int2(&p, (int16_t)t->destination);
     db_bind_time(&p, t->now);
-    TRY(run(db, &DUE, &p, &rows));
+    TRY(db_ask(db, &DUE, &p, &rows));
     if (db_rows_count(rows)) {
         read_message(rows, t->m);
         *again = db_get_bool(rows, 0, 7);
@@ -560,7 +552,7 @@ static RESULT overtaken(struct db *db, int64_t id, bool *yes)
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_int8(&p, id);
-    TRY(run(db, &OVERTAKEN, &p, &rows));
+    TRY(db_ask(db, &OVERTAKEN, &p, &rows));
     *yes = db_get_bool(rows, 0, 0);
     db_rows_free(&rows);
     return RESULT_OK;
@@ -604,7 +596,7 @@ RESULT outbox_shares(struct db *db, int64_t id, struct outbox_share **shares, si
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_int8(&p, id);
-    TRY(run(db, &SHARES, &p, &rows));
+    TRY(db_ask(db, &SHARES, &p, &rows));
     *count = db_rows_count(rows);
     *shares = mem_array(*count + 1, sizeof **shares);
     for (size_t i = 0; i < *count; i++) {
@@ -628,7 +620,7 @@ RESULT outbox_recover(struct db *db, int destination, int64_t before, const int6
     db_bind_int2(&p, (int16_t)destination);
     db_bind_time(&p, before);
     db_bind_int8_array(&p, mine, NULL, mine_count);
-    TRY(run(db, &LOST, &p, &rows));
+    TRY(db_ask(db, &LOST, &p, &rows));
     struct outbox_outcome outcome = {.event = FEP_ORPHAN, .now = now};
     struct result r = RESULT_OK;
     for (size_t i = 0; i < db_rows_count(rows) && result_ok(r); i++) {
@@ -646,7 +638,7 @@ RESULT outbox_hasten(struct db *db, int destination, int64_t now)
     db_params_init(&p);
     db_bind_int2(&p, (int16_t)destination);
     db_bind_time(&p, now);
-    return run(db, &HASTEN, &p, NULL);
+    return db_ask(db, &HASTEN, &p, NULL);
 }
 
 RESULT outbox_lag(struct db *db, int destination, struct outbox_lag *lag)
@@ -656,7 +648,7 @@ RESULT outbox_lag(struct db *db, int destination, struct outbox_lag *lag)
     db_params_init(&p);
     db_bind_int2(&p, (int16_t)destination);
     db_bind_int4(&p, OUTBOX_STUCK_TRIES);
-    TRY(run(db, &LAG, &p, &rows));
+    TRY(db_ask(db, &LAG, &p, &rows));
     lag->pending = db_get_int(rows, 0, 0);
     lag->parked = db_get_int(rows, 0, 1);
     lag->oldest = db_is_null(rows, 0, 2) ? 0 : db_get_time(rows, 0, 2);

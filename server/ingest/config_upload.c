@@ -158,9 +158,7 @@ static RESULT put_receipt(struct db *db, const struct config_job *j)
     db_bind_int8(&p, j->set.count ? -(int64_t)j->writes[0].version : 0);
     db_bind_time(&p, clock_now());
     db_bind_bytea(&p, j->digest, sizeof j->digest);
-    struct result r = db_query(db, &RECEIPT, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &RECEIPT, &p, &rows));
     bool stored = db_rows_affected(rows) == 1;
     db_rows_free(&rows);
     return stored ? RESULT_OK : result_error(ERR_TRANSIENT, 9101, "the same message is being stored twice at once");

@@ -60,9 +60,7 @@ RESULT quality_store_units(struct db *db, const struct quality_question *q, stru
     struct db_rows *rows = NULL;
     db_params_init(&p);
     db_bind_text(&p, q->enterprise_code ? q->enterprise_code : q->region_prefix);
-    struct result r = db_query(db, q->enterprise_code ? &UNIT_BY_CODE : &UNITS_BY_REGION, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, q->enterprise_code ? &UNIT_BY_CODE : &UNITS_BY_REGION, &p, &rows));
     for (size_t i = 0; i < db_rows_count(rows); i++)
         *ARENA_PUSH(a, out->at, out->count, out->cap) =
             (struct quality_unit){.id = (int32_t)db_get_int(rows, i, 0),

@@ -136,9 +136,7 @@ RESULT admission_registered(struct db *db, const char *code, int64_t now, bool *
     db_params_init(&p);
     db_bind_text(&p, code);
     db_bind_time(&p, now);
-    struct result r = db_query(db, &REGISTERED, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &REGISTERED, &p, &rows));
     *moved = db_rows_count(rows) > 0;
     db_rows_free(&rows);
     return *moved ? admission_notify(db, code) : RESULT_OK;
@@ -176,9 +174,7 @@ RESULT admission_bind(struct db *db, const struct admission_certificate *c, bool
     } else {
         db_bind_time(&p, now);
     }
-    struct result r = db_query(db, device ? &BIND_DEVICE : &BIND, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, device ? &BIND_DEVICE : &BIND, &p, &rows));
     *renewed = db_rows_count(rows) > 0 && db_get_bool(rows, 0, 0);
     db_rows_free(&rows);
     return admission_notify(db, c->code);

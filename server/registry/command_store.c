@@ -150,9 +150,7 @@ RESULT command_take(struct db *db, int32_t unit_id, const char *device_id, int64
     db_bind_time(&p, now);
     db_bind_int4(&p, COMMAND_RESEND_S);
     db_bind_int4(&p, COMMAND_BATCH);
-    struct result r = db_query(db, &TAKE, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &TAKE, &p, &rows));
     *count = db_rows_count(rows);
     *out = arena_array(arena, *count + 1, sizeof **out);
     for (size_t i = 0; i < *count; i++) {
@@ -189,9 +187,7 @@ RESULT command_report(struct db *db, int32_t unit_id, const char *device_id, con
     db_bind_text(&p, state);
     db_bind_text_n(&p, detail, cut(detail, COMMAND_DETAIL));
     db_bind_time(&p, now);
-    struct result r = db_query(db, &REPORT, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &REPORT, &p, &rows));
     *outcome = db_get_bool(rows, 0, 0)                       ? COMMAND_SETTLED
                : db_is_null(rows, 0, 1)                      ? COMMAND_UNKNOWN
                : strcmp(db_get_text(rows, 0, 1), state) == 0 ? COMMAND_REPEATED
@@ -209,9 +205,7 @@ RESULT command_cancel(struct db *db, const char *command_id, const char *why, in
     db_bind_text(&p, command_id);
     db_bind_text(&p, why);
     db_bind_time(&p, now);
-    struct result r = db_query(db, &CANCEL, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &CANCEL, &p, &rows));
     *cancelled = db_rows_count(rows) > 0;
     snprintf(enterprise, 19, "%s", *cancelled ? db_get_text(rows, 0, 0) : "");
     db_rows_free(&rows);
@@ -229,9 +223,7 @@ RESULT command_reupload_gaps(struct db *db, const struct command_gap_limits *l, 
     db_bind_time(&p, l->now);
     db_bind_int4(&p, l->per_unit);
     db_bind_int4(&p, l->most);
-    struct result r = db_query(db, &GAPS, &p, &rows);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &GAPS, &p, &rows));
     *made = db_get_int(rows, 0, 0);
     db_rows_free(&rows);
     return RESULT_OK;

@@ -61,9 +61,7 @@ RESULT platform_register(struct db *db, const char *code, const char *name, cons
     db_bind_text(&p, name);
     db_bind_text(&p, software_version);
     db_bind_time(&p, clock_now());
-    struct result r = db_query(db, &REGISTER, &p, NULL);
-    db_params_free(&p);
-    TRY(r);
+    TRY(db_ask(db, &REGISTER, &p, NULL));
     TRY(platform_find(db, code, row, &found));
     return found ? RESULT_OK : result_error(ERR_INTERNAL, 0, "platform %s is not there after its registration", code);
 }
