@@ -1,4 +1,4 @@
-#include "cli/json.h"
+#include "base/json.h"
 #include "cli/trace.h"
 
 static void put_flags(struct json *j, const char *name, int flag)

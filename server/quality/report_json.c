@@ -1,220 +1,132 @@
 #include "quality/report.h"
 
 #include "base/caltime.h"
+#include "base/json.h"
 
-static void put_name(struct buf *out, const char *name)
+static void put_counts(struct json *j, const struct quality_counts *c)
 {
-    buf_append_json(out, name);
-    buf_append_str(out, ": ");
+    json_int(j, "expected", c->expected);
+    json_int(j, "received", quality_received(c));
+    json_int(j, "onTime", quality_on_time(c));
+    json_int(j, "late", c->late);
+    json_int(j, "rejected", c->rejected);
+    json_int(j, "invalid", c->invalid);
+    json_int(j, "suspect", c->suspect);
+    json_number(j, "successRate", quality_success_rate(c));
+    json_number(j, "completeness", quality_completeness(c));
 }
 
-static void put_text(struct buf *out, const char *name, const char *text)
+static void put_rules(struct json *j, const struct conformity *c)
 {
-    put_name(out, name);
-    buf_append_json(out, text);
-}
-
-static void put_time(struct buf *out, const char *name, int64_t us)
-{
-    char text[CALTIME_TEXT];
-    put_text(out, name, caltime_format(us, text));
-}
-
-static void put_number(struct buf *out, const char *name, int64_t n)
-{
-    put_name(out, name);
-    buf_printf(out, "%lld", (long long)n);
-}
-
-static void put_bool(struct buf *out, const char *name, bool v)
-{
-    put_name(out, name);
-    buf_append_str(out, v ? "true" : "false");
-}
-
-static void put_decimal(struct buf *out, const char *name, dec128 v)
-{
-    char text[DECIMAL_TEXT];
-    put_name(out, name);
-    buf_append_str(out, decimal_format(v, text));
-}
-
-static void put_counts(struct buf *out, const struct quality_counts *c)
-{
-    put_number(out, "expected", c->expected);
-    buf_append_str(out, ", ");
-    put_number(out, "received", quality_received(c));
-    buf_append_str(out, ", ");
-    put_number(out, "onTime", quality_on_time(c));
-    buf_append_str(out, ", ");
-    put_number(out, "late", c->late);
-    buf_append_str(out, ", ");
-    put_number(out, "rejected", c->rejected);
-    buf_append_str(out, ", ");
-    put_number(out, "invalid", c->invalid);
-    buf_append_str(out, ", ");
-    put_number(out, "suspect", c->suspect);
-    buf_append_str(out, ", ");
-    put_decimal(out, "successRate", quality_success_rate(c));
-    buf_append_str(out, ", ");
-    put_decimal(out, "completeness", quality_completeness(c));
-}
-
-static void put_rules(struct buf *out, const struct conformity *c)
-{
-    put_name(out, "rules");
+    json_begin(j, "rules", '[');
     for (size_t i = 0; i < RULE_COUNT; i++) {
         const struct conformity_result *r = &c->results[i];
-        buf_append_str(out, i ? ",\n  {" : "[\n  {");
-        put_text(out, "key", r->key);
-        buf_append_str(out, ", ");
-        put_bool(out, "passed", r->passed);
-        buf_append_str(out, ", ");
-        put_text(out, "title", r->title_zh);
-        buf_append_str(out, ", ");
-        put_text(out, "asked", r->asked_zh);
-        buf_append_str(out, ", ");
-        put_text(out, "reason", r->reason_zh);
-        buf_append_str(out, ", ");
-        put_text(out, "reasonEn", r->reason_en);
-        buf_append_str(out, "}");
+        json_begin(j, NULL, '{');
+        json_text(j, "key", r->key);
+        json_bool(j, "passed", r->passed);
+        json_text(j, "title", r->title_zh);
+        json_text(j, "asked", r->asked_zh);
+        json_text(j, "reason", r->reason_zh);
+        json_text(j, "reasonEn", r->reason_en);
+        json_end(j, '}');
     }
-    buf_append_str(out, "\n ]");
+    json_end(j, ']');
 }
 
-static void put_days(struct buf *out, const struct conformity *c)
+static void put_days(struct json *j, const struct conformity *c)
 {
-    put_name(out, "days");
-    buf_append_str(out, "[");
+    json_begin(j, "days", '[');
     for (size_t i = 0; i < c->days.count; i++) {
         const struct quality_day *day = &c->days.at[i];
-        buf_append_str(out, i ? ",\n  {" : "\n  {");
-        put_time(out, "statDate", day->day);
-        buf_append_str(out, ", ");
-        put_counts(out, &day->counts);
-        buf_append_str(out, ", ");
-        put_number(out, "continuousDays", day->continuous_days);
-        buf_append_str(out, ", ");
-        put_bool(out, "spoiled", conformity_spoiled(day));
-        buf_append_str(out, "}");
+        json_begin(j, NULL, '{');
+        json_time(j, "statDate", day->day);
+        put_counts(j, &day->counts);
+        json_int(j, "continuousDays", day->continuous_days);
+        json_bool(j, "spoiled", conformity_spoiled(day));
+        json_end(j, '}');
     }
-    buf_append_str(out, "\n ]");
+    json_end(j, ']');
 }
 
-static void put_spoiled(struct buf *out, const struct conformity *c)
+static void put_spoiled(struct json *j, const struct conformity *c)
 {
     char text[CALTIME_TEXT];
-    const char *comma = "";
-    put_name(out, "spoiledDays");
-    buf_append_str(out, "[");
+    json_begin(j, "spoiledDays", '[');
     for (size_t i = 0; i < c->days.count; i++) {
-        if (!conformity_spoiled(&c->days.at[i])) {
+        if (!conformity_spoiled(&c->days.at[i]))
             continue;
-        }
-        buf_append_str(out, comma);
         caltime_format(c->days.at[i].day, text);
-        text[10] = '\0';
-        buf_append_json(out, text);
-        comma = ", ";
+        text[10] = '\0'; /* the date alone */
+        json_text(j, NULL, text);
     }
-    buf_append_str(out, "]");
+    json_end(j, ']');
 }
 
-static void put_window(struct buf *out, const struct conformity *c)
+static void put_window(struct json *j, const struct conformity *c)
 {
-    put_name(out, "window");
-    buf_append_str(out, "{");
-    put_number(out, "days", (int64_t)c->window_days);
+    json_begin(j, "window", '{');
+    json_int(j, "days", (int64_t)c->window_days);
     if (c->window_days > 0) {
-        buf_append_str(out, ", ");
-        put_time(out, "first", c->days.at[c->window_first].day);
-        buf_append_str(out, ", ");
-        put_time(out, "last", c->days.at[c->window_first + c->window_days - 1].day);
+        json_time(j, "first", c->days.at[c->window_first].day);
+        json_time(j, "last", c->days.at[c->window_first + c->window_days - 1].day);
     }
-    buf_append_str(out, ", ");
-    put_counts(out, &c->window);
-    buf_append_str(out, "}");
+    put_counts(j, &c->window);
+    json_end(j, '}');
 }
 
-static void put_outages(struct buf *out, const struct conformity *c)
+static void put_outages(struct json *j, const struct conformity *c)
 {
-    put_name(out, "outages");
-    buf_append_str(out, "[");
+    json_begin(j, "outages", '[');
     for (size_t i = 0; i < c->outage_count; i++) {
         const struct conformity_outage *o = &c->outages[i];
-        buf_append_str(out, i ? ", {" : "{");
-        put_time(out, "from", o->from);
-        buf_append_str(out, ", ");
-        put_time(out, "to", o->to);
-        buf_append_str(out, ", ");
-        put_number(out, "expected", o->expected);
-        buf_append_str(out, ", ");
-        put_number(out, "madeUp", o->arrived);
-        buf_append_str(out, "}");
+        json_begin(j, NULL, '{');
+        json_time(j, "from", o->from);
+        json_time(j, "to", o->to);
+        json_int(j, "expected", o->expected);
+        json_int(j, "madeUp", o->arrived);
+        json_end(j, '}');
     }
-    buf_append_str(out, "]");
+    json_end(j, ']');
 }
 
-static void put_energies(struct buf *out, const struct conformity *c)
+static void put_energies(struct json *j, const struct conformity *c)
 {
-    put_name(out, "energies");
-    buf_append_str(out, "[");
+    json_begin(j, "energies", '[');
     for (size_t i = 0; i < c->energy_count; i++) {
         const struct conformity_energy *e = &c->energies[i];
-        buf_append_str(out, i ? ", {" : "{");
-        put_text(out, "dataCode", e->data_code);
-        buf_append_str(out, ", ");
-        put_number(out, "inputType", e->input_type);
-        buf_append_str(out, ", ");
-        put_bool(out, "metered", e->metered);
-        buf_append_str(out, ", ");
-        put_decimal(out, "tce", e->tce);
-        buf_append_str(out, ", ");
-        put_decimal(out, "ownTypeTce", e->own_tce);
-        buf_append_str(out, "}");
+        json_begin(j, NULL, '{');
+        json_text(j, "dataCode", e->data_code);
+        json_int(j, "inputType", e->input_type);
+        json_bool(j, "metered", e->metered);
+        json_number(j, "tce", e->tce);
+        json_number(j, "ownTypeTce", e->own_tce);
+        json_end(j, '}');
     }
-    buf_append_str(out, "]");
+    json_end(j, ']');
 }
 
 void report_json(const struct conformity *c, struct buf *out)
 {
-    buf_append_str(out, "{");
-    put_text(out, "enterpriseCode", c->unit.code);
-    buf_append_str(out, ", ");
-    put_text(out, "name", c->name);
-    buf_append_str(out, ", ");
-    put_text(out, "state", c->state);
-    buf_append_str(out, ",\n ");
-    put_time(out, "from", c->from);
-    buf_append_str(out, ", ");
-    put_time(out, "to", c->to);
-    buf_append_str(out, ", ");
-    put_time(out, "generatedAt", c->now);
-    buf_append_str(out, ",\n ");
-    put_bool(out, "passed", c->passed);
-    buf_append_str(out, ", ");
-    put_number(out, "configVersion", c->config_version);
-    buf_append_str(out, ", ");
-    put_number(out, "pendingHours", c->pending_hours);
-    buf_append_str(out, ", ");
-    put_number(out, "refusedUploads", c->refused_uploads);
-    buf_append_str(out, ", ");
-    put_decimal(out, "tce", c->tce);
-    buf_append_str(out, ", ");
-    put_decimal(out, "meteredTce", c->metered_tce);
-    buf_append_str(out, ", ");
-    put_decimal(out, "ownTypeTce", c->own_tce);
-    buf_append_str(out, ",\n ");
-    put_rules(out, c);
-    buf_append_str(out, ",\n ");
-    put_window(out, c);
-    buf_append_str(out, ",\n ");
-    put_spoiled(out, c);
-    buf_append_str(out, ",\n ");
-    put_outages(out, c);
-    buf_append_str(out, ",\n ");
-    put_energies(out, c);
-    buf_append_str(out, ",\n ");
-    put_days(out, c);
-    buf_append_str(out, "}\n");
+    struct json j = {.out = out};
+    json_begin(&j, NULL, '{');
+    json_text(&j, "enterpriseCode", c->unit.code);
+    json_text(&j, "name", c->name);
+    json_text(&j, "state", c->state);
+    json_time(&j, "from", c->from);
+    json_time(&j, "to", c->to);
+    json_time(&j, "generatedAt", c->now);
+    json_bool(&j, "passed", c->passed);
+    json_int(&j, "configVersion", c->config_version);
+    json_int(&j, "pendingHours", c->pending_hours);
+    json_int(&j, "refusedUploads", c->refused_uploads);
+    json_number(&j, "tce", c->tce);
+    json_number(&j, "meteredTce", c->metered_tce);
+    json_number(&j, "ownTypeTce", c->own_tce);
+    put_rules(&j, c);
+    put_window(&j, c);
+    put_spoiled(&j, c);
+    put_outages(&j, c);
+    put_energies(&j, c);
+    put_days(&j, c);
+    json_end(&j, '}');
 }

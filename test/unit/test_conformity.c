@@ -321,8 +321,8 @@ START_TEST(json_names_the_spoiled_days_and_the_window)
     c.name = "\"quoted\"";
     conformity_judge(&c);
     report_json(&c, &json);
-    ck_assert(strstr(buf_str(&json), "\"spoiledDays\": [\"2026-03-02\"]") != NULL);
-    ck_assert(strstr(buf_str(&json), "\"window\": {\"days\": 2, \"first\": \"2026-03-03 00:00:00\"") != NULL);
+    ck_assert(strstr(buf_str(&json), "\"spoiledDays\": [\n  \"2026-03-02\"]") != NULL);
+    ck_assert(strstr(buf_str(&json), "\"window\": {\n  \"days\": 2,\n  \"first\": \"2026-03-03 00:00:00\"") != NULL);
     ck_assert(strstr(buf_str(&json), "\"name\": \"\\\"quoted\\\"\"") != NULL);
     buf_free(&json);
 }

@@ -1,14 +1,15 @@
 /* json: a JSON document written piece by piece; commas and line ends are its business, nesting the caller's.
  *
- * For:    documents of nhjcctl that are more than a list (cli/table.h).
+ * For:    documents for programs that are more than a list (cli/table.h).
  * Owner:  out is borrowed. Thread: one at a time. Source: RFC 8259; numbers that must stay exact go as strings. */
-#ifndef NHJC_CLI_JSON_H
-#define NHJC_CLI_JSON_H
+#ifndef NHJC_BASE_JSON_H
+#define NHJC_BASE_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/decimal.h"
 
 struct json {
     struct buf *out;
@@ -25,6 +26,7 @@ void json_bool(struct json *j, const char *name, bool v);
 void json_null(struct json *j, const char *name);
 void json_time(struct json *j, const char *name, int64_t us);        /* yyyy-MM-dd HH:mm:ss, platform zone */
 void json_decimal(struct json *j, const char *name, int64_t scaled); /* base/decimal.h; as a string */
+void json_number(struct json *j, const char *name, dec128 scaled);   /* likewise, bare */
 void json_id(struct json *j, const char *name, int64_t id);          /* as a string: doubles hold only 53 bits */
 
 #endif

@@ -1,10 +1,9 @@
-#include "cli/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/caltime.h"
-#include "base/decimal.h"
 
 /* Members of the document and elements of lists below it stand on lines of their own, what is deeper in one line. */
 static void begin_value(struct json *j, const char *name)
@@ -75,6 +74,13 @@ void json_decimal(struct json *j, const char *name, int64_t scaled)
 {
     char text[DECIMAL_TEXT];
     json_text(j, name, decimal_format(scaled, text));
+}
+
+void json_number(struct json *j, const char *name, dec128 scaled)
+{
+    char text[DECIMAL_TEXT];
+    begin_value(j, name);
+    buf_append_str(j->out, decimal_format(scaled, text));
 }
 
 void json_id(struct json *j, const char *name, int64_t id)
