@@ -90,7 +90,7 @@ void db_bind_int4_array(struct db_params *p, const int32_t *v, const bool *nulls
 void db_bind_int8_array(struct db_params *p, const int64_t *v, const bool *nulls, size_t n);
 void db_bind_time_array(struct db_params *p, const int64_t *us, size_t n);
 void db_bind_text_array(struct db_params *p, const char *const *v, size_t n);
-/* A value already in PostgreSQL's binary form (composite arrays, see db_composite.h). */
+/* A value already in PostgreSQL's binary form (composite arrays, see db/composite.h). */
 void db_bind_raw(struct db_params *p, uint32_t oid, const void *bytes, size_t n);
 
 /* ---- running ---- */

@@ -297,70 +297,70 @@ START_TEST(a_dtd_is_2102_whatever_it_holds)
 }
 END_TEST
 
+static const struct {
+    const char *name, *xml;
+    int line;
+} UNKNOWN_TO_THE_SCHEMA[] = {
+    {"other root", "\n<data xmlns=\"urn:nhjc:data:v1\"/>", 2},
+    {"no namespace", "<energyData enterpriseCode=\"91420100000000000U\"/>", 1},
+    {"other namespace", "<energyData xmlns=\"urn:nhjc:data:v2\"/>", 1},
+    {"other namespace inside", HEAD "\n<data xmlns=\"\"/>" TAIL, 2},
+    {"unknown element", HEAD "\n<datum/>" TAIL, 2},
+    {"record in a record", HEAD "\n<data dataCode=\"\" statType=\"0\" statDate=\"\" " REST ">\n<data/></data>" TAIL, 3},
+    {"block in a block", HEAD "\n" HEAD TAIL TAIL, 2},
+    {"record in a set", SET_HEAD "\n" RECORD "</energyDataSet>", 2},
+    {"set in a set", SET_HEAD "\n" SET_HEAD "</energyDataSet></energyDataSet>", 2},
+    {"text", HEAD "\n" RECORD "12" TAIL, 2},
+    {"CDATA", HEAD "\n\n<![CDATA[12]]>" TAIL, 3},
+    {"unknown attribute", HEAD "\n" RECORD_WITH("statType=\"0\" colour=\"red\" " REST) TAIL, 2},
+    {"qualified attribute",
+     HEAD "\n" RECORD_WITH("xmlns:n=\"urn:nhjc:data:v1\" n:valid=\"true\" statType=\"0\" " REST) TAIL, 2},
+    {"xml:lang", HEAD "\n" RECORD_WITH("xml:lang=\"zh\" statType=\"0\" " REST) TAIL, 2},
+    {"missing dataCode", HEAD "\n<data statType=\"0\" statDate=\"\" " REST "/>" TAIL, 2},
+    {"missing statType", HEAD "\n" RECORD_WITH(REST) TAIL, 2},
+    {"missing statDate", HEAD "\n<data dataCode=\"\" statType=\"0\" " REST "/>" TAIL, 2},
+    {"missing dataValue", HEAD "\n" RECORD_WITH("statType=\"0\" inputType=\"4\" scope=\"1\"") TAIL, 2},
+    {"missing inputType", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" scope=\"1\"") TAIL, 2},
+    {"missing scope", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"1\"") TAIL, 2},
+    {"statType 4", HEAD "\n" RECORD_WITH("statType=\"4\" " REST) TAIL, 2},
+    {"statType empty", HEAD "\n" RECORD_WITH("statType=\"\" " REST) TAIL, 2},
+    {"statType blank", HEAD "\n" RECORD_WITH("statType=\" 0\" " REST) TAIL, 2},
+    {"scope 0", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"1\" scope=\"0\"") TAIL, 2},
+    {"scope 5", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"1\" scope=\"5\"") TAIL, 2},
+    {"inputType 8", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"8\" scope=\"1\"") TAIL, 2},
+    {"inputType 10", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"10\" scope=\"1\"") TAIL, 2},
+    {"valid TRUE", HEAD "\n" RECORD_WITH("valid=\"TRUE\" statType=\"0\" " REST) TAIL, 2},
+    {"valid 2", HEAD "\n" RECORD_WITH("valid=\"2\" statType=\"0\" " REST) TAIL, 2},
+    {"valid empty", HEAD "\n" RECORD_WITH("valid=\"\" statType=\"0\" " REST) TAIL, 2},
+    {"the third of three", HEAD "\n" RECORD "\n" RECORD "\n" RECORD_WITH("statType=\"9\" " REST) TAIL, 4},
+    {"no deviceId",
+     "<energyData xmlns=\"urn:nhjc:data:v1\" enterpriseCode=\"91420100000000000U\" "
+     "uploadDate=\"2026-11-20 10:16:02\"/>",
+     1},
+    {"no enterpriseCode", "<energyData xmlns=\"urn:nhjc:data:v1\" deviceId=\"0f\" uploadDate=\"2026-11-20 10:16:02\"/>",
+     1},
+    {"short enterpriseCode",
+     "<energyData xmlns=\"urn:nhjc:data:v1\" enterpriseCode=\"9142010000000000U\" deviceId=\"0f\" "
+     "uploadDate=\"2026-11-20 10:16:02\"/>",
+     1},
+    {"no uploadDate", "<energyData xmlns=\"urn:nhjc:data:v1\" enterpriseCode=\"91420100000000000U\" deviceId=\"0f\"/>",
+     1},
+    {"uploadDate no time",
+     "<energyData xmlns=\"urn:nhjc:data:v1\" enterpriseCode=\"91420100000000000U\" deviceId=\"0f\" "
+     "uploadDate=\"2026-11-31 10:16:02\"/>",
+     1},
+    {"set without platformCode", "<energyDataSet xmlns=\"urn:nhjc:data:v1\" uploadDate=\"2026-11-20 10:16:02\"/>", 1},
+    {"platformCode of 5",
+     "<energyDataSet xmlns=\"urn:nhjc:data:v1\" platformCode=\"42000\" uploadDate=\"2026-11-20 10:16:02\"/>", 1},
+    {"platformCode of letters",
+     "<energyDataSet xmlns=\"urn:nhjc:data:v1\" platformCode=\"42000a\" uploadDate=\"2026-11-20 10:16:02\"/>", 1},
+};
+
 START_TEST(what_the_schema_does_not_know_is_2103)
 {
-    static const struct {
-        const char *name, *xml;
-        int line;
-    } ROWS[] = {
-        {"other root", "\n<data xmlns=\"urn:nhjc:data:v1\"/>", 2},
-        {"no namespace", "<energyData enterpriseCode=\"91420100000000000U\"/>", 1},
-        {"other namespace", "<energyData xmlns=\"urn:nhjc:data:v2\"/>", 1},
-        {"other namespace inside", HEAD "\n<data xmlns=\"\"/>" TAIL, 2},
-        {"unknown element", HEAD "\n<datum/>" TAIL, 2},
-        {"record in a record", HEAD "\n<data dataCode=\"\" statType=\"0\" statDate=\"\" " REST ">\n<data/></data>" TAIL,
-         3},
-        {"block in a block", HEAD "\n" HEAD TAIL TAIL, 2},
-        {"record in a set", SET_HEAD "\n" RECORD "</energyDataSet>", 2},
-        {"set in a set", SET_HEAD "\n" SET_HEAD "</energyDataSet></energyDataSet>", 2},
-        {"text", HEAD "\n" RECORD "12" TAIL, 2},
-        {"CDATA", HEAD "\n\n<![CDATA[12]]>" TAIL, 3},
-        {"unknown attribute", HEAD "\n" RECORD_WITH("statType=\"0\" colour=\"red\" " REST) TAIL, 2},
-        {"qualified attribute",
-         HEAD "\n" RECORD_WITH("xmlns:n=\"urn:nhjc:data:v1\" n:valid=\"true\" statType=\"0\" " REST) TAIL, 2},
-        {"xml:lang", HEAD "\n" RECORD_WITH("xml:lang=\"zh\" statType=\"0\" " REST) TAIL, 2},
-        {"missing dataCode", HEAD "\n<data statType=\"0\" statDate=\"\" " REST "/>" TAIL, 2},
-        {"missing statType", HEAD "\n" RECORD_WITH(REST) TAIL, 2},
-        {"missing statDate", HEAD "\n<data dataCode=\"\" statType=\"0\" " REST "/>" TAIL, 2},
-        {"missing dataValue", HEAD "\n" RECORD_WITH("statType=\"0\" inputType=\"4\" scope=\"1\"") TAIL, 2},
-        {"missing inputType", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" scope=\"1\"") TAIL, 2},
-        {"missing scope", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"1\"") TAIL, 2},
-        {"statType 4", HEAD "\n" RECORD_WITH("statType=\"4\" " REST) TAIL, 2},
-        {"statType empty", HEAD "\n" RECORD_WITH("statType=\"\" " REST) TAIL, 2},
-        {"statType blank", HEAD "\n" RECORD_WITH("statType=\" 0\" " REST) TAIL, 2},
-        {"scope 0", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"1\" scope=\"0\"") TAIL, 2},
-        {"scope 5", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"1\" scope=\"5\"") TAIL, 2},
-        {"inputType 8", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"8\" scope=\"1\"") TAIL, 2},
-        {"inputType 10", HEAD "\n" RECORD_WITH("statType=\"0\" dataValue=\"1\" inputType=\"10\" scope=\"1\"") TAIL, 2},
-        {"valid TRUE", HEAD "\n" RECORD_WITH("valid=\"TRUE\" statType=\"0\" " REST) TAIL, 2},
-        {"valid 2", HEAD "\n" RECORD_WITH("valid=\"2\" statType=\"0\" " REST) TAIL, 2},
-        {"valid empty", HEAD "\n" RECORD_WITH("valid=\"\" statType=\"0\" " REST) TAIL, 2},
-        {"the third of three", HEAD "\n" RECORD "\n" RECORD "\n" RECORD_WITH("statType=\"9\" " REST) TAIL, 4},
-        {"no deviceId",
-         "<energyData xmlns=\"urn:nhjc:data:v1\" enterpriseCode=\"91420100000000000U\" "
-         "uploadDate=\"2026-11-20 10:16:02\"/>",
-         1},
-        {"no enterpriseCode",
-         "<energyData xmlns=\"urn:nhjc:data:v1\" deviceId=\"0f\" uploadDate=\"2026-11-20 10:16:02\"/>", 1},
-        {"short enterpriseCode",
-         "<energyData xmlns=\"urn:nhjc:data:v1\" enterpriseCode=\"9142010000000000U\" deviceId=\"0f\" "
-         "uploadDate=\"2026-11-20 10:16:02\"/>",
-         1},
-        {"no uploadDate",
-         "<energyData xmlns=\"urn:nhjc:data:v1\" enterpriseCode=\"91420100000000000U\" deviceId=\"0f\"/>", 1},
-        {"uploadDate no time",
-         "<energyData xmlns=\"urn:nhjc:data:v1\" enterpriseCode=\"91420100000000000U\" deviceId=\"0f\" "
-         "uploadDate=\"2026-11-31 10:16:02\"/>",
-         1},
-        {"set without platformCode", "<energyDataSet xmlns=\"urn:nhjc:data:v1\" uploadDate=\"2026-11-20 10:16:02\"/>",
-         1},
-        {"platformCode of 5",
-         "<energyDataSet xmlns=\"urn:nhjc:data:v1\" platformCode=\"42000\" uploadDate=\"2026-11-20 10:16:02\"/>", 1},
-        {"platformCode of letters",
-         "<energyDataSet xmlns=\"urn:nhjc:data:v1\" platformCode=\"42000a\" uploadDate=\"2026-11-20 10:16:02\"/>", 1},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
-        expect_refusal(ROWS[i].xml, strlen(ROWS[i].xml), EITHER, 2103, ROWS[i].line, ROWS[i].name);
+    for (size_t i = 0; i < ARRAY_LEN(UNKNOWN_TO_THE_SCHEMA); i++) {
+        expect_refusal(UNKNOWN_TO_THE_SCHEMA[i].xml, strlen(UNKNOWN_TO_THE_SCHEMA[i].xml), EITHER, 2103,
+                       UNKNOWN_TO_THE_SCHEMA[i].line, UNKNOWN_TO_THE_SCHEMA[i].name);
     }
 }
 END_TEST
