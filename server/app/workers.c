@@ -35,8 +35,8 @@ static void serve(struct worker *w, struct net_request *request)
 static void put_off(struct workers *all, struct net_request *request)
 {
     struct buf body = BUF_INIT;
-    buf_append_str(&body, "503 busy\n");
-    net_reply(all->net, &request, 503, "text/plain", "Retry-After: 5\r\n", &body, false);
+    buf_append_str(&body, "503 busy: 平台繁忙，请稍后原样重发 / busy, send the same again later\n");
+    net_reply(all->net, &request, 503, "text/plain; charset=utf-8", "Retry-After: 5\r\n", &body, false);
 }
 
 /* NULL: nothing came, or nothing whose turn it is. Whoever ends a request looks here next; a second one that the same

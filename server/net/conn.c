@@ -341,6 +341,31 @@ static void begin_answer(struct conn *c)
     write_more(c);
 }
 
+/* For whoever reads the answer: the reason is the word of the metric, these are the words for people. */
+static const struct {
+    int status;
+    const char *words;
+} ANSWER_WORDS[] = {
+    {400, "不是规范的HTTP/1.1请求 / not a proper HTTP/1.1 request"},
+    {408, "请求未在限时内收完 / the request did not arrive in time"},
+    {413, "正文超过上限 / the body is larger than allowed"},
+    {415, "Content-Encoding只可为gzip / Content-Encoding can only be gzip"},
+    {417, "Expect只可为100-continue / Expect can only be 100-continue"},
+    {431, "请求头超过上限 / the header is larger than allowed"},
+    {503, "平台繁忙，请稍后原样重发 / busy, send the same again later"},
+    {505, "只支持HTTP/1.0与1.1 / only HTTP/1.0 and 1.1 are served"},
+};
+
+static const char *answer_words(int status)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ANSWER_WORDS); i++) {
+        if (ANSWER_WORDS[i].status == status) {
+            return ANSWER_WORDS[i].words;
+        }
+    }
+    return "";
+}
+
 /* An answer of net's own: a line for whoever looks at it, never SOAP (contract section 7.2). */
 static void answer_itself(struct conn *c, int status, const char *reason, const char *headers, bool close)
 {
@@ -351,8 +376,8 @@ static void answer_itself(struct conn *c, int status, const char *reason, const 
     }
     bool head_only = c->http && http_is_head(c->http);
     close = close || atomic_load(&c->loop->server->draining);
-    buf_printf(&c->body, "%d %s\n", status, reason);
-    http_answer_head(&c->head, clock_now(), status, "text/plain", headers, c->body.len, close);
+    buf_printf(&c->body, "%d %s: %s\n", status, reason, answer_words(status));
+    http_answer_head(&c->head, clock_now(), status, "text/plain; charset=utf-8", headers, c->body.len, close);
     if (head_only) {
         buf_free(&c->body);
     }

@@ -14,7 +14,7 @@ TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 CLIENT = ('server/net/tls_client.c', 'server/net/url.c', 'server/soap/client_wire.c')
 RESULT = ('result_error', 'db_fail_own')
 PAIR = ('OBJECT', 'finding_add', 'finding_add_text', 'code_message', 'code_message_of', 'config_fault', 'sax_fail', 'fail_in_line', 'refuse_at',
-        'warn_at', 'refuse_block')
+        'warn_at', 'refuse_block', 'answer_text')
 CALL = re.compile(r'\b(%s)\s*\(' % '|'.join(RESULT + PAIR))
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|/\*.*?\*/|[()]', re.S)
 FOREIGN = re.compile(r'ERR_(SENDER|UNAUTHORISED|LIMIT|CONFLICT|NOT_FOUND)')

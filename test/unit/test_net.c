@@ -485,12 +485,12 @@ START_TEST(who_waits_for_continue_is_told_to_go_on_or_not_to)
     ck_assert_int_eq(a.status, 100);
     client_expect(&c, "hello", 200, "POST /echo? hello");
     client_expect(&c, "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n", 413,
-                  "413 body_too_large\n");
+                  "413 body_too_large: 正文超过上限 / the body is larger than allowed\n");
     client_expect_close(&c);
     client_free(&c);
     c = client_open(&f, "client", 0);
     client_expect(&c, "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nContent-Length: 5\r\n\r\n", 417,
-                  "417 expectation\n");
+                  "417 expectation: Expect只可为100-continue / Expect can only be 100-continue\n");
     client_expect_close(&c);
     client_free(&c);
     fixture_down(&f);
@@ -504,13 +504,15 @@ START_TEST(unreadable_requests_are_answered_and_the_connection_closed_in_good_or
         int status;
         const char *body;
     } rows[] = {
-        {"GET / HTTP/1.1\r\nX: y\r\n\r\n", 400, "400 host_missing\n"},
-        {"GET / HTTP/1.1\nHost: a\n\n", 400, "400 bare_lf\n"},
+        {"GET / HTTP/1.1\r\nX: y\r\n\r\n", 400,
+         "400 host_missing: 不是规范的HTTP/1.1请求 / not a proper HTTP/1.1 request\n"},
+        {"GET / HTTP/1.1\nHost: a\n\n", 400, "400 bare_lf: 不是规范的HTTP/1.1请求 / not a proper HTTP/1.1 request\n"},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
-         "400 ambiguous_length\n"},
+         "400 ambiguous_length: 不是规范的HTTP/1.1请求 / not a proper HTTP/1.1 request\n"},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Encoding: br\r\n\r\nx", 415,
-         "415 content_encoding\n"},
-        {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505, "505 version\n"},
+         "415 content_encoding: Content-Encoding只可为gzip / Content-Encoding can only be gzip\n"},
+        {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505,
+         "505 version: 只支持HTTP/1.0与1.1 / only HTTP/1.0 and 1.1 are served\n"},
     };
     struct fixture f;
     fixture_up(&f);
@@ -700,7 +702,7 @@ START_TEST(bodies_beyond_the_memory_for_them_are_put_off)
     client_send(&c, text);
     struct answer a = client_read_answer(&c, false);
     ck_assert_int_eq(a.status, 503);
-    ck_assert_str_eq(buf_str(&a.body), "503 body_memory\n");
+    ck_assert_str_eq(buf_str(&a.body), "503 body_memory: 平台繁忙，请稍后原样重发 / busy, send the same again later\n");
     ck_assert_ptr_nonnull(strstr(a.head, "Retry-After: "));
     buf_free(&a.body);
     client_free(&c);
@@ -734,7 +736,8 @@ START_TEST(answers_beyond_the_memory_for_them_are_put_off)
     client_send(&other, big);
     struct answer a = client_read_answer(&other, false);
     ck_assert_int_eq(a.status, 503);
-    ck_assert_str_eq(buf_str(&a.body), "503 answer_memory\n");
+    ck_assert_str_eq(buf_str(&a.body),
+                     "503 answer_memory: 平台繁忙，请稍后原样重发 / busy, send the same again later\n");
     ck_assert_ptr_nonnull(strstr(a.head, "Retry-After: "));
     buf_free(&a.body);
     client_expect(&other, GET_ECHO, 200, "GET /echo? "); /* a small one finds room */
@@ -888,7 +891,7 @@ START_TEST(a_header_that_drips_is_cut)
     drip(&c, text);
     ck_assert_int_ge(ms_since(start), 1490);
     ck_assert_int_eq(metric_read("nhjc_net_refused_total{status=\"408\",reason=\"header_timeout\"}"), before + 1);
-    client_expect(&c, "", 408, "408 header_timeout\n");
+    client_expect(&c, "", 408, "408 header_timeout: 请求未在限时内收完 / the request did not arrive in time\n");
     client_expect_close(&c);
     mem_free(text);
     client_free(&c);
@@ -908,7 +911,7 @@ START_TEST(a_body_that_drips_is_cut_whatever_length_it_promised)
     client_send(&c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
     drip(&c, text);
     ck_assert_int_ge(ms_since(start), 390);
-    client_expect(&c, "", 408, "408 body_timeout\n");
+    client_expect(&c, "", 408, "408 body_timeout: 请求未在限时内收完 / the request did not arrive in time\n");
     client_expect_close(&c);
     mem_free(text);
     client_free(&c);
