@@ -146,7 +146,8 @@ static void compare(struct reconciliation *r, const struct days *own, const stru
     while (i < own->count || k < other->count) {
         const struct day *a = i < own->count ? &own->at[i] : NULL, *b = k < other->count ? &other->at[k] : NULL;
         int c = order(a, b);
-        if (c != 0 || a->count != b->count || !decimal_text_equal(a->value, b->value))
+        bool same = a && b && c == 0 && a->count == b->count && decimal_text_equal(a->value, b->value);
+        if (!same)
             show(r, c <= 0 ? a : NULL, c >= 0 ? b : NULL);
         i += c <= 0;
         k += c >= 0;

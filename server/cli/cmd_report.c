@@ -139,7 +139,7 @@ static int report(struct cli *cli, const struct args *args, int64_t from, int64_
 static RESULT read_period(const struct args *args, int64_t end, int64_t *from, int64_t *to)
 {
     TRY(args_time(args, "to", end, to));
-    TRY(args_time(args, "from", period_start(GRAN_DAY, *to) - 31 * 86400 * USEC_PER_SEC, from));
+    TRY(args_time(args, "from", period_start(GRAN_DAY, *to) - 31 * INT64_C(86400) * USEC_PER_SEC, from));
     return args_span(*from, *to);
 }
 
