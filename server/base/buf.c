@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/utf8.h"
 
 #define FIRST_CAP 64
@@ -114,14 +115,9 @@ uint8_t *buf_steal(struct buf *b, size_t *len)
 
 void buf_append_hex(struct buf *b, const void *bytes, size_t n)
 {
-    static const char digits[] = "0123456789abcdef";
-    const uint8_t *p = bytes;
     buf_reserve(b, n * 2);
-    for (size_t i = 0; i < n; i++) {
-        b->data[b->len++] = (uint8_t)digits[p[i] >> 4];
-        b->data[b->len++] = (uint8_t)digits[p[i] & 15];
-    }
-    b->data[b->len] = 0;
+    hex_encode(bytes, n, (char *)b->data + b->len);
+    b->len += n * 2;
 }
 
 /* Walks text and lets put write every character; what is not UTF-8 becomes U+FFFD, byte by byte. */

@@ -23,14 +23,8 @@ void random_bytes(void *out, size_t n)
 
 void random_hex(char *out, size_t bytes)
 {
-    static const char digits[] = "0123456789abcdef";
     random_bytes(out, bytes);
-    for (size_t i = bytes; i-- > 0;) { /* from the end, so that the bytes can lie where the digits go */
-        uint8_t byte = (uint8_t)out[i];
-        out[2 * i] = digits[byte >> 4];
-        out[2 * i + 1] = digits[byte & 15];
-    }
-    out[2 * bytes] = 0;
+    hex_encode(out, bytes, out);
 }
 
 bool secret_equal(const void *a, const void *b, size_t n)
@@ -48,6 +42,18 @@ void secret_wipe(void *p, size_t n)
     if (n > 0) {
         explicit_bzero(p, n);
     }
+}
+
+void hex_encode(const void *bytes, size_t n, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *p = bytes;
+    for (size_t i = n; i-- > 0;) { /* from the end: no byte is written over before it was read */
+        uint8_t byte = p[i];
+        out[2 * i] = digits[byte >> 4];
+        out[2 * i + 1] = digits[byte & 15];
+    }
+    out[2 * n] = 0;
 }
 
 static int nibble(char c)

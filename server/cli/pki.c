@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "cli/pki_store.h"
 #include "net/peer_device.h"
 
@@ -419,14 +420,6 @@ static X509 *make_certificate(const struct ca *ca, EVP_PKEY *key, const struct p
     return NULL;
 }
 
-static void hex(const unsigned char *bytes, size_t n, char *out)
-{
-    for (size_t i = 0; i < n; i++) {
-        sprintf(out + 2 * i, "%02x", bytes[i]);
-    }
-    out[2 * n] = '\0';
-}
-
 static bool describe(X509 *cert, const struct pki_request *q, const char *identity, struct pki_issued *out)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -438,8 +431,8 @@ static bool describe(X509 *cert, const struct pki_request *q, const char *identi
                            XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) < 0) {
         return false;
     }
-    hex(digest, n, out->fingerprint);
-    hex(serial->data, (size_t)serial->length, out->serial);
+    hex_encode(digest, n, out->fingerprint);
+    hex_encode(serial->data, (size_t)serial->length, out->serial);
     char *text;
     long len = BIO_get_mem_data(issuer, &text);
     snprintf(out->issuer, sizeof out->issuer, "%.*s", (int)len, text);

@@ -1,9 +1,9 @@
 /* trace_gather: every statement asks for one chapter of the story; the archived uploads are opened and read again. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/caltime.h"
 #include "base/clock.h"
+#include "base/secret.h"
 #include "cli/trace.h"
 #include "payload/envelope.h"
 #include "payload/payload.h"
@@ -249,8 +249,7 @@ static RESULT open_content(const struct db_rows *rows, size_t i, struct arena *a
     if (digest_len != 33)
         return result_error(ERR_INTERNAL, 0, "归档的摘要已损坏 / the archived digest is damaged");
     char hex[65];
-    for (int k = 0; k < 32; k++)
-        snprintf(hex + 2 * k, 3, "%02x", digest[1 + k]);
+    hex_encode(digest + 1, 32, hex);
     struct envelope e = {.encoding = (enum content_encoding)db_get_int(rows, i, 3),
                          .cipher = (enum content_cipher)db_get_int(rows, i, 4),
                          .digest_method = (enum content_digest)digest[0],

@@ -303,7 +303,7 @@ static int64_t answer_deadline(const struct db *db)
 /* Until the socket is ready, the deadline is over (0: none), or the server has been found not to be there. */
 static int wait_watching(struct db *db, short events, int64_t deadline_ns, const char **why)
 {
-    const int64_t doubt_ns = DOUBT_TIMES * db->place.patience_s * NSEC_PER_SEC;
+    const int64_t doubt_ns = INT64_C(1) * DOUBT_TIMES * db->place.patience_s * NSEC_PER_SEC;
     for (;;) {
         int64_t look = clock_monotonic() + doubt_ns;
         bool last = deadline_ns > 0 && deadline_ns < look;

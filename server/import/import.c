@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "payload/archive.h"
 
 enum { FILE_MAX = 256 * 1024 * 1024 };
@@ -80,8 +81,7 @@ static RESULT digest_hex(const void *document, size_t len, char hex[65])
 {
     unsigned char digest[32];
     TRY(envelope_digest(DIGEST_SHA_256, document, len, digest));
-    for (int i = 0; i < 32; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    hex_encode(digest, sizeof digest, hex);
     return RESULT_OK;
 }
 

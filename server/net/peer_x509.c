@@ -4,13 +4,13 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/utf8.h"
 #include "net/peer_device.h"
 
@@ -121,9 +121,7 @@ static void fingerprint(X509 *cert, char out[65])
     if (!X509_digest(cert, EVP_sha256(), digest, &n)) {
         n = 0;
     }
-    for (size_t i = 0; i < n && 2 * i + 2 < 65; i++) {
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
-    }
+    hex_encode(digest, n <= 32 ? n : 32, out);
 }
 
 struct peer_cert *peer_from_x509(X509 *cert)

@@ -1388,6 +1388,19 @@ START_TEST(a_receipt_that_comes_late_is_taken_and_a_late_timeout_is_not)
 }
 END_TEST
 
+/* Of one row, its lease over at once. */
+static struct outbox_claim claim_of(const struct outbox_row *row, struct buf *content)
+{
+    return (struct outbox_claim){.destination = destination,
+                                 .prefix = "p",
+                                 .digest = "d",
+                                 .content = content,
+                                 .rows = row,
+                                 .row_count = 1,
+                                 .now = now_us,
+                                 .lease_until = now_us};
+}
+
 START_TEST(rows_that_somebody_else_took_are_not_claimed_twice)
 {
     put_upload(1, 1, 1);
@@ -1399,14 +1412,7 @@ START_TEST(rows_that_somebody_else_took_are_not_claimed_twice)
     ck_assert_uint_eq(count, 2);
     struct buf content = BUF_INIT;
     buf_append_str(&content, "x");
-    struct outbox_claim c = {.destination = destination,
-                             .prefix = "p",
-                             .digest = "d",
-                             .content = &content,
-                             .rows = rows,
-                             .row_count = 1,
-                             .now = now_us,
-                             .lease_until = now_us};
+    struct outbox_claim c = claim_of(rows, &content);
     int64_t id = 0;
     char message_id[FEP_MESSAGE_ID];
     OK(outbox_claim(db, &c, &id, message_id));
@@ -1429,14 +1435,7 @@ static int64_t claim_one(const struct outbox_row *row)
 {
     struct buf content = BUF_INIT;
     buf_append_str(&content, "x");
-    struct outbox_claim c = {.destination = destination,
-                             .prefix = "p",
-                             .digest = "d",
-                             .content = &content,
-                             .rows = row,
-                             .row_count = 1,
-                             .now = now_us,
-                             .lease_until = now_us};
+    struct outbox_claim c = claim_of(row, &content);
     int64_t id = 0;
     char message_id[FEP_MESSAGE_ID];
     OK(outbox_claim(db, &c, &id, message_id));

@@ -40,18 +40,21 @@ static int64_t now_us(void)
     return (int64_t)time(NULL) * USEC_PER_SEC;
 }
 
-static struct pki_issued issue(enum pki_kind kind, const char *code, const char *name)
+/* For two days around now. */
+static struct pki_issued issue_as(struct pki_request q)
 {
-    struct pki_request q = {.kind = kind,
-                            .code = code,
-                            .name = name,
-                            .not_before = now_us() - DAY_US,
-                            .not_after = now_us() + DAY_US,
-                            .out_dir = dir};
+    q.not_before = now_us() - DAY_US;
+    q.not_after = now_us() + DAY_US;
+    q.out_dir = dir;
     struct pki_issued issued;
     struct result r = pki_issue(dir, &q, &issued);
     ck_assert_msg(result_ok(r), "%s", r.text);
     return issued;
+}
+
+static struct pki_issued issue(enum pki_kind kind, const char *code, const char *name)
+{
+    return issue_as((struct pki_request){.kind = kind, .code = code, .name = name});
 }
 
 static char *path_of(const char *name)
@@ -388,16 +391,7 @@ END_TEST
 
 static struct pki_issued issue_for(const char *device)
 {
-    struct pki_request q = {.kind = PKI_ENTERPRISE,
-                            .code = CODE,
-                            .device = device,
-                            .not_before = now_us() - DAY_US,
-                            .not_after = now_us() + DAY_US,
-                            .out_dir = dir};
-    struct pki_issued issued;
-    struct result r = pki_issue(dir, &q, &issued);
-    ck_assert_msg(result_ok(r), "%s", r.text);
-    return issued;
+    return issue_as((struct pki_request){.kind = PKI_ENTERPRISE, .code = CODE, .device = device});
 }
 
 START_TEST(a_devices_certificate_names_it_beside_the_enterprise_and_has_files_of_its_own)

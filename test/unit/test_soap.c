@@ -849,9 +849,5 @@ int main(void)
     add_served(s);
     add_faults(s);
     add_content(s);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_finish(s);
 }

@@ -208,9 +208,5 @@ int main(void)
     tcase_add_loop_test(c, what_is_no_answer_is_not_taken_for_an_acknowledgement, 0, ARRAY_LEN(NO_ANSWERS));
     tcase_add_test(c, actions_name_namespace_and_operation);
     suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_finish(s);
 }

@@ -21,6 +21,16 @@
         }                                                                                                              \
     } while (0)
 
+/* Runs the suite and frees it; gives the exit status of the program. */
+static inline int unit_finish(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static inline int unit_run(const char *name, const TTest *const *tests, size_t count)
 {
     Suite *suite = suite_create(name);
@@ -30,11 +40,7 @@ static inline int unit_run(const char *name, const TTest *const *tests, size_t c
         tcase_add_test(tcase, tests[i]);
     }
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_finish(suite);
 }
 
 #define UNIT_MAIN(name, ...)                                                                                           \
