@@ -196,7 +196,7 @@ static RESULT may_carry(struct job *j, const struct energy_data *block, const st
 static RESULT resolve_units(struct job *j)
 {
     size_t n = j->set.count;
-    j->units = arena_array(j->arena, n + 1, sizeof *j->units);
+    j->units = arena_array(j->arena, n + 1, sizeof(struct unit *));
     j->unit_ids = arena_array(j->arena, n + 1, sizeof *j->unit_ids);
     for (size_t b = 0; b < n; b++) {
         const char *code = j->set.at[b].enterprise_code;
@@ -372,7 +372,7 @@ static int compare_owned(const void *a, const void *b)
 
 static RESULT check_past_of(struct job *j, const struct owned *owned, size_t count)
 {
-    struct reading **readings = arena_array(j->arena, count, sizeof *readings);
+    struct reading **readings = arena_array(j->arena, count, sizeof(struct reading *));
     for (size_t i = 0; i < count; i++)
         readings[i] = &j->business.readings[owned[i].at];
     struct past past;

@@ -154,7 +154,7 @@ static bool decrypt(enum content_cipher cipher, const unsigned char *key, const 
 
 static struct result undo_cipher(const struct envelope *e, struct arena *arena, const unsigned char **text, size_t *n)
 {
-    size_t least = CIPHERS[e->cipher].iv_len + (CIPHERS[e->cipher].aead ? TAG_LEN : 16);
+    size_t least = CIPHERS[e->cipher].iv_len + TAG_LEN; /* the tag, or a block with its padding: as long */
     unsigned char key[KEY_MAX];
     fetch_once();
     if (!ciphers[e->cipher]) {
