@@ -42,7 +42,7 @@ static bool usable(const char *value, bool uri, struct identity *out)
         return false;
     }
     out->kind = platform ? IDENTITY_PLATFORM : IDENTITY_ENTERPRISE;
-    strcpy(out->code, value); /* 6 or 18 characters */
+    memcpy(out->code, value, strlen(value) + 1); /* 6 or 18 characters */
     return true;
 }
 

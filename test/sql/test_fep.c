@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "db/migrate.h"
 #include "fep/fep_binding.h"
 #include "fep/outbox_store.h"
@@ -114,8 +115,7 @@ static bool bytes_match(const struct fep_message *m, const struct taken *t, cons
     char hex[65];
     if (!result_ok(envelope_digest(DIGEST_SHA_256, xml->data, xml->len, sum)))
         return false;
-    for (int i = 0; i < 32; i++)
-        snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+    hex_encode(sum, sizeof sum, hex);
     return strcmp(hex, m->digest) == 0 && strcmp(hex, t->digest) == 0;
 }
 
@@ -494,7 +494,7 @@ START_TEST(each_reading_arrives_once_and_in_order_whatever_the_link_does)
     ck_assert_int_gt(UPPER(upper.calls), UPPER(upper.count));
     ck_assert_int_eq(in_state("parked"), 0);
     ck_assert_int_eq(NUMBER(db, "SELECT count(*) FROM fep_message WHERE records > 50"), 0);
-    ck_assert_int_eq(NUMBER(db, "SELECT sum(records) FROM fep_message"), 280 * UNITS);
+    ck_assert_int_eq(NUMBER(db, "SELECT sum(records) FROM fep_message"), INT64_C(280) * UNITS);
     finish();
 }
 END_TEST
@@ -862,7 +862,7 @@ START_TEST(an_outage_keeps_what_waits_and_drains_afterwards)
     fep_hint(f);
     EVENTUALLY(UPPER(upper.registers) >= 5);
     ck_assert_int_eq(UPPER(upper.calls), 0); /* the way is probed, no message is tried in vain */
-    ck_assert_int_eq(unsent(), 30 * UNITS);
+    ck_assert_int_eq(unsent(), INT64_C(30) * UNITS);
     SET_UPPER(upper.down = false);
     EVENTUALLY(unsent() == 0);
     fep_stop(&f);

@@ -55,8 +55,8 @@ static struct conformity fine(void)
     c.last_seen = c.to;
     *ARENA_PUSH(arena, c.outages, c.outage_count, c.outage_cap) =
         (struct conformity_outage){c.from, c.from + DAY_US, 96, 96};
-    c.tce = 100 * DECIMAL_SCALE;
-    c.metered_tce = 80 * DECIMAL_SCALE;
+    c.tce = (dec128)100 * DECIMAL_SCALE;
+    c.metered_tce = (dec128)80 * DECIMAL_SCALE;
     return c;
 }
 
@@ -109,8 +109,8 @@ START_TEST(a_day_without_a_row_ends_a_run)
     struct conformity c = days(run, 5);
     ck_assert_uint_eq(c.window_days, 2);
     ck_assert_uint_eq(c.window_first, 2); /* the later of equal runs */
-    ck_assert_int_eq(c.window.expected, 2 * EXPECTED);
-    ck_assert_int_eq(c.period.expected, 4 * EXPECTED);
+    ck_assert_int_eq(c.window.expected, INT64_C(2) * EXPECTED);
+    ck_assert_int_eq(c.period.expected, INT64_C(4) * EXPECTED);
 }
 END_TEST
 
@@ -168,7 +168,7 @@ START_TEST(a_day_in_fifteen_may_come_late_but_not_two)
     struct conformity c = fine();
     c.window.late = EXPECTED;
     expect_only(&c, RULE_COUNT);
-    c.window.late = 2 * EXPECTED;
+    c.window.late = INT64_C(2) * EXPECTED;
     expect_only(&c, RULE_ON_TIME);
 }
 END_TEST
@@ -233,7 +233,7 @@ START_TEST(four_fifths_of_the_energy_must_be_metered)
     expect_only(&c, RULE_METERED);
     expect_words(&c, RULE_METERED, "计量 79.999999 tce，合计 100 tce", "79.999999 tce metered of 100 tce");
     expect_words(&c, RULE_METERED, "均按采集配置的 inputType", "all by the configured inputType");
-    c.own_tce = 3 * DECIMAL_SCALE;
+    c.own_tce = (dec128)3 * DECIMAL_SCALE;
     conformity_judge(&c);
     expect_words(&c, RULE_METERED, "其中 3 tce 按读数自带的 inputType，其余按采集配置",
                  "3 tce of it by the readings' own inputType, the rest as configured");
@@ -299,8 +299,8 @@ START_TEST(no_name_of_an_item_an_energy_or_a_device_becomes_markup)
                                    .energy = "<em>电力",
                                    .input_type = 4,
                                    .metered = true,
-                                   .tce = 80 * DECIMAL_SCALE,
-                                   .own_tce = 2 * DECIMAL_SCALE};
+                                   .tce = (dec128)80 * DECIMAL_SCALE,
+                                   .own_tce = (dec128)2 * DECIMAL_SCALE};
     conformity_judge(&c);
     report_html(&c, "<q>平台", &html);
     static const char *const MARKUP[] = {"<i>", "<u>", "<s>", "<em>", "<q>"};

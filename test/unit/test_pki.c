@@ -143,12 +143,12 @@ START_TEST(a_name_too_long_for_a_certificate_gives_way_to_the_code)
 {
     make_dir();
     char name[400] = "";
-    for (int i = 0; i < 65; i++) {
-        strcat(name, "钢");
+    for (size_t i = 0; i < 65; i++) {
+        memcpy(name + 3 * i, "钢", 4);
     }
     struct pki_issued issued = issue(PKI_ENTERPRISE, CODE, name);
     subject_holds(issued.cert_path, NID_commonName, CODE);
-    name[64 * 3] = '\0';
+    name[192] = '\0'; /* of 64 characters */
     issued = issue(PKI_ENTERPRISE, CODE, name);
     subject_holds(issued.cert_path, NID_commonName, name);
     remove_dir();
