@@ -20,7 +20,7 @@ status=$build/test.status
     (cd "$build" && ctest --output-on-failure --no-label-summary -j "$(nproc)" "$@") || code=$?
     echo "$code" >"$status"
 } 2>&1 | tee "$log"
-summary=$(grep 'tests passed, .* tests failed out of' "$log" || true)
+summary=$(grep -a 'tests passed, .* tests failed out of' "$log" || true)
 [ -n "$summary" ] || { echo "test.sh: no test ran" >&2; exit 1; }
 echo "$summary"
 exit "$(cat "$status")"

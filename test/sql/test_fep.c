@@ -444,13 +444,15 @@ static int64_t in_state(const char *state)
     return n;
 }
 
-/* Waits for a condition, not for a time. */
+/* Waits for a condition, not for a time. Once is enough: a state of milliseconds may be over when it is looked at
+ * again. */
 #define EVENTUALLY(condition)                                                                                          \
     do {                                                                                                               \
         int64_t until_ = clock_monotonic() + (int64_t)DEADLINE_S * 1000000000;                                         \
-        while (!(condition) && clock_monotonic() < until_)                                                             \
+        bool met_;                                                                                                     \
+        while (!(met_ = (condition)) && clock_monotonic() < until_)                                                    \
             nap(5);                                                                                                    \
-        ck_assert_msg(condition, "%s within %d s", #condition, DEADLINE_S);                                            \
+        ck_assert_msg(met_, "%s within %d s", #condition, DEADLINE_S);                                                 \
     } while (0)
 
 static void expect_sequence(int unit, int first, int last)
