@@ -26,6 +26,7 @@
 #define CHANNEL "nhjc_registry"
 #define AUDIT_MAX 1024 /* handshakes waiting for the audit log */
 #define WAKE_MS 250    /* how late a stop, a job or a refused handshake may be seen */
+#define NEED_MS 60000  /* health: the database refused something for want of disk or memory so lately */
 #define TELL_MS 10000  /* the same trouble again: one line in so long */
 #define SECOND_MS INT64_C(1000)
 #define CONTENT_KEEP_US (3600 * USEC_PER_SEC) /* bytes of forwarded messages: an hour to look at them */
@@ -577,8 +578,13 @@ void housekeeping_status(struct buf *out)
 bool housekeeping_health(struct housekeeping *h, struct buf *out)
 {
     bool gone = atomic_load(&h->away);
-    buf_printf(out, "database %s\nhousekeeping_age_s %lld\nhousekeeping_failures %lld\n", gone ? "away" : "ok",
+    int64_t need = db_in_need();
+    bool full = need && monotonic_ms() - need < NEED_MS;
+    buf_printf(out, "database %s\nhousekeeping_age_s %lld\nhousekeeping_failures %lld\n",
+               gone   ? "away"
+               : full ? "full"
+                      : "ok",
                (monotonic_ms() - atomic_load(&h->seen)) / SECOND_MS, metric_value(&JOBS_FAILED));
     housekeeping_status(out);
-    return !gone;
+    return !gone && !full;
 }

@@ -44,8 +44,8 @@ void housekeeping_stop(struct housekeeping **h);
 
 /* "key value" lines about what waits, as of the last look (every few seconds). */
 void housekeeping_status(struct buf *out);
-/* The same after "database ok|away", the seconds since the last round (a long job: no new round) and failed jobs.
- * false: the database is away. */
+/* The same after "database ok|away|full" (full: for a minute after it was out of disk, memory or connections), the
+ * seconds since the last round (a long job: no new round) and failed jobs. false: the database is not ok. */
 bool housekeeping_health(struct housekeeping *h, struct buf *out);
 
 /* Partitions from two months back to `ahead` months ahead of the platform's clock. */

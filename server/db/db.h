@@ -53,6 +53,10 @@ struct db_stmt {
 RESULT db_open(const struct db_config *config, struct db **db); /* config strings are copied */
 RESULT db_check_conninfo(const char *conninfo);                 /* SENDER: malformed; connects to nobody */
 void db_close(struct db **db);
+/* When (monotonic ms) the server last refused a statement of this process because it is out of disk, memory or
+ * connections, or its operating system failed; 0: never. Such refusals are logged, at most one line in ten seconds. Any
+ * thread. */
+int64_t db_in_need(void);
 const char *db_sqlstate(const struct db *db); /* of the last error, "" if none */
 unsigned db_generation(const struct db *db);  /* counts reconnects */
 bool db_in_transaction(const struct db *db);

@@ -1,10 +1,15 @@
 /* SQLSTATE -> result. PostgreSQL 15 appendix A, libpq PQresultErrorField. */
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "db/db_internal.h"
+
+#define NEED_TELL_MS 10000
 
 struct state_class {
     const char *prefix; /* of the SQLSTATE */
@@ -61,6 +66,26 @@ static bool stale_plan(const PGresult *res, const char *state)
            (strcmp(state, "0A000") == 0 && strcmp(field(res, PG_DIAG_SOURCE_FUNCTION), "RevalidateCachedQuery") == 0);
 }
 
+static _Atomic int64_t need_seen, need_told; /* monotonic ms */
+
+int64_t db_in_need(void)
+{
+    return atomic_load(&need_seen);
+}
+
+/* Callers answer "not now" to it, which looks like any other pause: that the server is full must stand in the log. */
+static void note_need(const char *state, const char *text)
+{
+    if (strncmp(state, "53", 2) != 0 && strncmp(state, "58", 2) != 0) {
+        return;
+    }
+    int64_t now = clock_monotonic() / 1000000, told = atomic_load(&need_told);
+    atomic_store(&need_seen, now);
+    if ((!told || now - told >= NEED_TELL_MS) && atomic_compare_exchange_strong(&need_told, &told, now)) {
+        log_write(LOG_ERROR, "db", "server_in_need", "sqlstate=%s text=%s", state, log_quote(text));
+    }
+}
+
 struct result db_fail_result(struct db *db, const PGresult *res, const char *what)
 {
     const char *state = field(res, PG_DIAG_SQLSTATE);
@@ -71,6 +96,7 @@ struct result db_fail_result(struct db *db, const PGresult *res, const char *wha
     const struct state_class *c = class_of(state);
     char text[300];
     describe(res, state, text, sizeof(text));
+    note_need(state, text);
     if (c->lost) {
         db_mark_lost(db);
     }

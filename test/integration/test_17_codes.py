@@ -300,5 +300,25 @@ class Away(Later):
         self.counts(self.again(device, records, message_id), 3, stored=3)
 
 
+class Full(Later):
+    """A stack of its own: health says full for a while afterwards."""
+    options = 'database_wait = 28s'
+
+    def test_a_full_database_is_9102_and_told_to_the_operator(self):
+        device, message_id = self.stack.device(1732, BASIC), nhjc.new_id()
+        records = readings(POWER, '2018-01-01 00:00', ['1', '2'])
+        self.province.sql("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                          "RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$; "
+                          "CREATE TRIGGER full_disk BEFORE INSERT ON receipt FOR EACH ROW EXECUTE FUNCTION full_disk()")
+        try:
+            self.not_now(9102, device, records, message_id)
+            health = self.province.ctl('health', check=False)
+            self.assertEqual((health.returncode, 'database full' in health.stdout), (1, True), health.stdout)
+            self.assertIn('server_in_need sqlstate=53100', self.province.log())
+        finally:
+            self.province.sql('DROP TRIGGER full_disk ON receipt; DROP FUNCTION full_disk()')
+        self.counts(self.again(device, records, message_id), 2, stored=2)
+
+
 if __name__ == '__main__':
     main()
