@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-#define COEFFICIENT_SCALE ((dec128)1000000000000)
+#define COEFFICIENT_SCALE ((dec128)1000000000000000000)
 #define DAY_US (INT64_C(86400) * USEC_PER_SEC)
 
 void cells_from_rollups(const struct db_rows *rows, struct arena *a, struct cell_list *out)
@@ -70,11 +70,12 @@ void coefficients_from_rows(const struct db_rows *rows, struct arena *a, struct 
 
 dec128 multiply_coefficient(dec128 quantity, dec128 coefficient)
 {
-    /* The whole product may need more than 128 bits: the part above 10^12 is multiplied apart, without remainder. */
-    dec128 high = quantity / COEFFICIENT_SCALE * coefficient;
-    dec128 product = quantity % COEFFICIENT_SCALE * coefficient;
-    dec128 sum = high + product / COEFFICIENT_SCALE, rest = product % COEFFICIENT_SCALE;
-    dec128 twice = (rest < 0 ? -rest : rest) * 2;
+    /* The whole product may need more than 128 bits: both are split at 10^18, and only what lies below it leaves a
+     * remainder. */
+    dec128 low = quantity % COEFFICIENT_SCALE, product = low * (coefficient % COEFFICIENT_SCALE);
+    dec128 sum = quantity / COEFFICIENT_SCALE * coefficient + low * (coefficient / COEFFICIENT_SCALE) +
+                 product / COEFFICIENT_SCALE;
+    dec128 rest = product % COEFFICIENT_SCALE, twice = (rest < 0 ? -rest : rest) * 2;
     if (twice > COEFFICIENT_SCALE || (twice == COEFFICIENT_SCALE && sum % 2 != 0)) {
         sum += rest < 0 ? -1 : 1;
     }

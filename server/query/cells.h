@@ -24,13 +24,13 @@ void cells_from_values(const struct db_rows *rows, struct arena *a, struct cell_
 /* Merges days, in order, into weeks or quarters. */
 void cells_merge(const struct cell_list *days, enum granularity g, struct arena *a, struct cell_list *out);
 
-/* Rows of (valid_from, valid_to, tce, co2), the last two as integers scaled by 10^12. */
+/* Rows of (valid_from, valid_to, tce, co2), the last two as integers scaled by 10^18. */
 void coefficients_from_rows(const struct db_rows *rows, struct arena *a, struct source *s);
 
 struct data_row row_of_cell(const struct target *t, enum granularity g, const struct period_cell *c);
 struct data_row row_of_reported(const struct target *t, enum granularity g, const struct period_cell *c);
 
-/* quantity (scaled 10^6) × coefficient (scaled 10^12), scaled 10^6, half to even. */
+/* quantity (scaled 10^6) × coefficient (scaled 10^18), scaled 10^6, half to even. */
 dec128 multiply_coefficient(dec128 quantity, dec128 coefficient);
 
 #endif

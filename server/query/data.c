@@ -30,9 +30,9 @@ static const struct db_stmt REPORTED = {
     "query.reported", "SELECT ts, v FROM (SELECT ts, value[$3] AS v, coalesce(flag[$3], 0) AS f FROM reported_frame"
                       " WHERE unit_id = $1 AND page = $2 AND ts >= $4 AND ts < $5 AND stat_type = $6"
                       " ORDER BY ts OFFSET 0) r WHERE v IS NOT NULL AND f & 1 = 0 ORDER BY ts"};
-static const struct db_stmt COEFFICIENTS = {"query.coefficients",
-                                            "SELECT valid_from, valid_to, tce * 1000000000000, co2 * 1000000000000"
-                                            " FROM unit_energy_coefficients($1, $2, $3) ORDER BY valid_from DESC"};
+static const struct db_stmt COEFFICIENTS = {
+    "query.coefficients", "SELECT valid_from, valid_to, tce * 1000000000000000000, co2 * 1000000000000000000"
+                          " FROM unit_energy_coefficients($1, $2, $3) ORDER BY valid_from DESC"};
 
 struct level {
     const struct db_stmt *stmt;

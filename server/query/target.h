@@ -4,7 +4,7 @@
 
 #include "query/query.h"
 
-struct coefficient { /* tce and tCO2 per unit of quantity, scaled by 10^12; valid for [from, to) days since 1970 */
+struct coefficient { /* tce and tCO2 per unit of quantity, scaled by 10^18; valid for [from, to) days since 1970 */
     int32_t from, to;
     bool has_tce, has_co2;
     dec128 tce, co2;

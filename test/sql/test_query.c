@@ -387,6 +387,18 @@ START_TEST(totals_beyond_64_bits_are_exact)
 }
 END_TEST
 
+/* A coefficient of more decimals than a value has, in an item's unit that is a small part of it. */
+START_TEST(coefficients_are_not_rounded_before_they_are_used)
+{
+    struct bench b = open_bench();
+    OK(db_exec(b.db, "UPDATE unit_coefficient SET value = 2.512345678901234 WHERE energy = '023300' AND ts = "
+                     "'2026-01-10'; UPDATE rollup_month SET total[1] = 987654321000000 WHERE unit_id = 1 AND page = 0 "
+                     "AND ts = '2026-02-01'"));
+    close_bench(&b);
+    assert_like_view(GRAN_MONTH, "2026-02-01 00:00:00", "2026-03-01 00:00:00", 2);
+}
+END_TEST
+
 /* ---- uploads ---- */
 static const char UPLOADS[] =
     "INSERT INTO platform (id, code, platform_id, name) VALUES (70, '420100', 'p', '武汉');"
@@ -516,5 +528,6 @@ DBTEST_MAIN_ONCE("query", before, minute_rows_are_those_of_the_view, hour_rows_a
                  weeks_and_quarters_are_made_of_days, only_periods_that_begin_in_the_range_are_given,
                  unknown_enterprises_and_codes_give_no_rows_and_malformed_ones_a_reason,
                  a_token_of_another_question_is_2103, totals_beyond_64_bits_are_exact,
+                 coefficients_are_not_rounded_before_they_are_used,
                  uploads_are_given_in_order_of_arrival_by_sender_enterprise_region_and_device,
                  an_upload_row_holds_the_receipt, enterprises_are_paged_by_code_and_a_token_belongs_to_its_question)

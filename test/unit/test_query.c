@@ -144,20 +144,25 @@ START_TEST(positions_are_read_as_they_were_written_and_never_beyond_their_end)
 }
 END_TEST
 
+#define MICRO ((dec128)1000000000000) /* of a coefficient's unit, which is 10^18 */
 static const struct {
-    int64_t quantity, coefficient, product;
+    int64_t quantity;
+    dec128 coefficient;
+    int64_t product;
 } PRODUCTS[] = {
-    {1000000, 1000000000000, 1000000}, /* 1 × 1 */
-    {10000000000, 122900000, 1229000}, /* 10,000 kWh × 0.0001229 tce/kWh = 1.229 tce */
-    {1, 500000000000, 0},              /* 0.0000005: to even */
-    {3, 500000000000, 2},              /* 0.0000015: to even */
-    {-3, 500000000000, -2},
-    {5, 500000000000, 2}, /* 0.0000025 */
-    {1, 500000000001, 1},
-    {-1, 500000000001, -1},
-    {1000000000001, 500000000000, 500000000000}, /* the half and its parity come from different parts */
-    {1000000000003, 500000000000, 500000000002},
-    {0, 714300000000, 0},
+    {1000000, 1000000 * MICRO, 1000000},                   /* 1 × 1 */
+    {10000000000, 122900000 * (MICRO / 1000000), 1229000}, /* 10,000 kWh × 0.0001229 tce/kWh = 1.229 tce */
+    {1, 500000 * MICRO, 0},                                /* 0.0000005: to even */
+    {3, 500000 * MICRO, 2},                                /* 0.0000015: to even */
+    {-3, 500000 * MICRO, -2},
+    {5, 500000 * MICRO, 2}, /* 0.0000025 */
+    {1, 500000 * MICRO + 1, 1},
+    {-1, 500000 * MICRO + 1, -1},
+    {1000000000000000001, 500000 * MICRO, 500000000000000000}, /* the half and its parity come from different parts */
+    {1000000000000000003, 500000 * MICRO, 500000000000000002},
+    {1000000000000000001, 7000000 * MICRO + 500000 * MICRO, 7500000000000000008},
+    {987654321000000, 34123457000, 33702180}, /* kJ × 34.123457 kgce/GJ */
+    {0, 714300 * MICRO, 0},
 };
 
 START_TEST(quantities_times_coefficients_are_rounded_half_to_even)
@@ -167,16 +172,16 @@ START_TEST(quantities_times_coefficients_are_rounded_half_to_even)
         ck_assert_msg(got == PRODUCTS[i].product, "row %zu: %lld", i, (long long)got);
     }
     dec128 wide = (dec128)INT64_MAX * 1000000; /* 9.2e18 */
-    ck_assert(multiply_coefficient(wide, 13300000000000) == wide / 10 * 133);
+    ck_assert(multiply_coefficient(wide, 13300000 * MICRO) == wide / 10 * 133);
 }
 END_TEST
 
 static struct target one_item(int aggregation, int32_t period)
 {
     static struct coefficient c[2];
-    c[0] = (struct coefficient){.from = 18628, .to = INT32_MAX, .has_tce = true, .tce = 2000000000000};
+    c[0] = (struct coefficient){.from = 18628, .to = INT32_MAX, .has_tce = true, .tce = 2000000 * MICRO};
     c[1] = (struct coefficient){
-        .from = 14610, .to = 18628, .has_tce = true, .has_co2 = true, .tce = 1000000000000, .co2 = 3000000000000};
+        .from = 14610, .to = 18628, .has_tce = true, .has_co2 = true, .tce = 1000000 * MICRO, .co2 = 3000000 * MICRO};
     struct target t = {.enterprise_code = "E", .data_code = "D"};
     t.live = (struct source){
         .present = true, .period = period, .aggregation = aggregation, .coefficients = c, .coefficient_count = 2};
