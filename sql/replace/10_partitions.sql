@@ -60,13 +60,20 @@ END $$;
 
 REVOKE ALL ON FUNCTION partition_ensure(text, timestamptz) FROM PUBLIC;
 
--- Housekeeping: from two months back to `ahead` months ahead of `at`.
+-- Housekeeping: from two months back to `ahead` months ahead of `at`. A past month whose table that is kept for ever is there was
+-- made before: what is missing beside it has expired, and would be made and dropped again every day.
 CREATE OR REPLACE FUNCTION partition_horizon(at timestamptz, ahead integer) RETURNS integer
 LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
-DECLARE made integer := 0; m timestamptz;
+DECLARE
+    made integer := 0; m timestamptz; k record;
+    present constant timestamptz := date_trunc('month', at);
 BEGIN
-    FOR m IN SELECT generate_series(date_trunc('month', at) - interval '2 months', date_trunc('month', at) + ahead * interval '1 month', interval '1 month') LOOP
-        made := made + partition_ensure('reading', m) + partition_ensure('receipt', m);
+    FOR m IN SELECT generate_series(present - interval '2 months', present + ahead * interval '1 month', interval '1 month') LOOP
+        FOR k IN SELECT * FROM (VALUES ('reading', 'rollup_hour_'), ('receipt', 'upload_')) v (kind, kept) LOOP
+            IF m >= present OR to_regclass(k.kept || to_char(m, 'YYYYMM')) IS NULL THEN
+                made := made + partition_ensure(k.kind, m);
+            END IF;
+        END LOOP;
     END LOOP;
     RETURN made;
 END $$;

@@ -98,11 +98,16 @@ static void note(const struct retention_step *step, void *arg)
     snprintf(t->text + len, sizeof t->text - len, "%s%s%s ", step->partition, *step->held ? ":" : "", step->held);
 }
 
-static struct told expire(struct db *db, bool dry_run)
+static struct told expire_after(struct db *db, const struct retention *keep, bool dry_run)
 {
     struct told t = {0};
-    OK(retention_run(db, &KEEP, "operator:test", dry_run, note, &t));
+    OK(retention_run(db, keep, "operator:test", dry_run, note, &t));
     return t;
+}
+
+static struct told expire(struct db *db, bool dry_run)
+{
+    return expire_after(db, &KEEP, dry_run);
 }
 
 #define THERE(db, name) (NUMBER(db, "SELECT (to_regclass('" name "') IS NOT NULL)::integer") == 1)
@@ -341,6 +346,20 @@ START_TEST(nothing_expires_while_rollups_are_computed)
 }
 END_TEST
 
+START_TEST(what_has_expired_is_not_made_again_ahead_of_time)
+{
+    struct db *db = open_db();
+    static const struct retention RELAY = {.raw_ms = DAY_MS, .payload_ms = DAY_MS, .audit_ms = 200 * DAY_MS};
+    ck_assert_int_eq(expire_after(db, &RELAY, false).count, 9); /* January to March, three tables */
+    ck_assert_int_eq(NUMBER(db, "SELECT partition_horizon('2026-04-15', 1)"), 0);
+    struct told again = expire_after(db, &RELAY, false);
+    ck_assert_msg(again.count == 0, "%s", again.text);
+    ck_assert_int_gt(NUMBER(db, "SELECT partition_ensure('reading', '2026-03-15')"), 0); /* late readings */
+    ck_assert(THERE(db, "reading_frame_202603"));
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(what_does_not_belong_is_found)
 {
     struct db *db = open_db();
@@ -452,7 +471,8 @@ DBTEST_MAIN("storage", fresh, partitions_are_dropped_whole_and_only_when_their_l
             a_register_that_was_silent_in_a_month_costs_no_search_when_it_goes,
             a_reading_for_a_time_that_is_over_is_stored_and_changes_no_rollup,
             history_is_kept_as_long_as_live_readings_and_what_is_younger_waits,
-            nothing_expires_while_rollups_are_computed, what_does_not_belong_is_found,
-            the_horizon_ends_at_the_first_gap, growth_is_what_the_partitions_of_the_last_month_hold,
-            every_partition_made_has_settings_for_autovacuum, receipts_of_the_last_month_are_found_without_reading_all,
+            nothing_expires_while_rollups_are_computed, what_has_expired_is_not_made_again_ahead_of_time,
+            what_does_not_belong_is_found, the_horizon_ends_at_the_first_gap,
+            growth_is_what_the_partitions_of_the_last_month_hold, every_partition_made_has_settings_for_autovacuum,
+            receipts_of_the_last_month_are_found_without_reading_all,
             partitions_made_by_an_upgrade_get_settings_for_autovacuum)
