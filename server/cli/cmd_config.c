@@ -114,8 +114,7 @@ static const struct command COMMANDS[] = {
      .run = cmd_check,
      .usage = "",
      .zh = "检查配置文件及其中的证书、私钥、CA、CRL和连接串；请以服务的用户执行",
-     .en = "checks the configuration, and the certificates, keys, CAs, CRLs and connection strings it names; run it as "
-           "the "
-           "service's user"},
+     .en = "checks the configuration, and the certificates, keys, CAs, CRLs and connection strings it names; "
+           "run it as the service's user"},
 };
 const struct command_group CONFIG_COMMANDS = {COMMANDS, ARRAY_LEN(COMMANDS)};
