@@ -41,10 +41,12 @@ static const struct db_stmt REMARK = {
     "WHERE unit_id = $1 AND page = p) e) b, LATERAL generate_series(date_trunc('hour', b.lo), b.hi, '1 hour') h, "
     "LATERAL (SELECT FROM reading_frame r WHERE r.unit_id = $1 AND r.page = ANY ($2::smallint[]) AND r.ts >= h "
     "AND r.ts < h + interval '1 hour' LIMIT 1) f"};
-/* Takes each enterprise's rollup lock: sorted before the function is called. */
+/* Takes each enterprise's rollup lock: sorted before the functions are called. */
 static const struct db_stmt REMEASURED = {
-    "config.remeasured", "SELECT item_remeasured(k.u, k.slots) FROM (SELECT x.u, array_agg(x.s) AS slots FROM "
-                         "unnest($1::integer[], $2::integer[]) x (u, s) GROUP BY x.u ORDER BY x.u OFFSET 0) k"};
+    "config.remeasured", "SELECT item_remeasured(k.u, k.slots), item_reaveraged(k.u, k.averages) FROM (SELECT x.u, "
+                         "array_agg(x.s) FILTER (WHERE x.a = 0) AS slots, array_agg(x.s) FILTER (WHERE x.a = 1) AS "
+                         "averages FROM unnest($1::integer[], $2::integer[], $3::integer[]) x (u, s, a) "
+                         "GROUP BY x.u ORDER BY x.u OFFSET 0) k"};
 static const struct db_stmt DOCUMENT = {
     "config.document", "INSERT INTO config_document (unit_id, version, received_at, message_id, digest, content) "
                        "VALUES ($1, $2, $3, $4, $5, $6)"};
@@ -174,8 +176,8 @@ struct item_slots {
     int32_t *slot;  /* by item of the new document */
     int16_t *pages; /* to be rolled up again */
     size_t page_count;
-    int32_t *remeasured; /* slots whose unit is another one */
-    size_t remeasured_count;
+    int32_t *remeasured, *reaveraged; /* slots whose unit is another one; that show a mean now, or no longer */
+    size_t remeasured_count, reaveraged_count;
 };
 
 static int compare_old(const struct db_rows *old, size_t row, const struct config_item *item)
@@ -189,6 +191,12 @@ static bool rolls_up_differently(const struct db_rows *old, size_t row, const st
     int64_t counter_max = db_is_null(old, row, 5) ? DECIMAL_UNSET : db_get_int(old, row, 5);
     return item->stat_type == 0 && (db_get_int(old, row, 3) != item->aggregation ||
                                     db_get_int(old, row, 4) != item->period || counter_max != item->counter_max);
+}
+
+/* A row of statType 0 is a total or a mean as its item is. */
+static bool shows_otherwise(const struct db_rows *old, size_t row, const struct config_item *item)
+{
+    return item->stat_type == 0 && (db_get_int(old, row, 3) == AGG_MEAN) != (item->aggregation == AGG_MEAN);
 }
 
 static void note_page(struct item_slots *s, int32_t slot)
@@ -218,6 +226,8 @@ static void match_items(const struct checked_config *c, const struct db_rows *ol
             note_page(s, s->slot[i]);
         if (strcmp(db_get_text(old, row, 6), item->unit ? item->unit : "") != 0)
             s->remeasured[s->remeasured_count++] = s->slot[i];
+        if (shows_otherwise(old, row, item))
+            s->reaveraged[s->reaveraged_count++] = s->slot[i];
     }
 }
 
@@ -318,7 +328,8 @@ static RESULT replace_items(struct db *db, struct db_params *p, struct config_wr
     size_t n = w->checked->item_count;
     struct item_slots s = {.slot = arena_array(a, n + 1, sizeof *s.slot),
                            .pages = arena_array(a, n + 1, sizeof *s.pages),
-                           .remeasured = arena_array(a, n + 1, sizeof *s.remeasured)};
+                           .remeasured = arena_array(a, n + 1, sizeof *s.remeasured),
+                           .reaveraged = arena_array(a, n + 1, sizeof *s.reaveraged)};
     db_params_reset(p);
     db_bind_int4(p, w->unit_id);
     struct db_rows *old = NULL;
@@ -329,6 +340,8 @@ static RESULT replace_items(struct db *db, struct db_params *p, struct config_wr
     TRY(retire_items(db, p, w));
     w->remeasured = s.remeasured;
     w->remeasured_count = s.remeasured_count;
+    w->reaveraged = s.reaveraged;
+    w->reaveraged_count = s.reaveraged_count;
     return remark_pages(db, p, w, &s);
 }
 
@@ -412,7 +425,7 @@ static RESULT store_with(struct db *db, struct db_params *p, struct config_write
 {
     struct current now = {0};
     TRY(read_current(db, p, w, &now));
-    w->remeasured_count = 0;
+    w->remeasured_count = w->reaveraged_count = 0;
     w->changed = !now.same;
     w->version = now.version + (w->changed ? 1 : 0);
     if (!w->changed)
@@ -434,25 +447,42 @@ RESULT config_store(struct db *db, struct config_write *w, struct arena *arena)
     return r;
 }
 
-/* Quantities stay as they are; what they come to in standard coal does not. */
+/* ---- what follows from other items ---- */
+
+struct slot_columns {
+    int32_t *unit, *slot, *average;
+    size_t count;
+};
+
+static void add_slots(struct slot_columns *k, int32_t unit, const int32_t *slots, size_t count, bool average)
+{
+    for (size_t i = 0; i < count; i++, k->count++) {
+        k->unit[k->count] = unit;
+        k->slot[k->count] = slots[i];
+        k->average[k->count] = average;
+    }
+}
+
+/* Quantities stay as they are; what they come to in standard coal, or are shown as, does not. */
 RESULT config_remeasure(struct db *db, const struct config_write *writes, size_t count, struct arena *arena)
 {
-    size_t total = 0, n = 0;
+    size_t total = 0;
     for (size_t i = 0; i < count; i++)
-        total += writes[i].remeasured_count;
+        total += writes[i].remeasured_count + writes[i].reaveraged_count;
     if (total == 0)
         return RESULT_OK;
-    int32_t *unit = arena_array(arena, total, sizeof *unit);
-    int32_t *slot = arena_array(arena, total, sizeof *slot);
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < writes[i].remeasured_count; k++, n++) {
-            unit[n] = writes[i].unit_id;
-            slot[n] = writes[i].remeasured[k];
-        }
+    struct slot_columns k = {.unit = arena_array(arena, total, sizeof *k.unit),
+                             .slot = arena_array(arena, total, sizeof *k.slot),
+                             .average = arena_array(arena, total, sizeof *k.average)};
+    for (size_t i = 0; i < count; i++) {
+        add_slots(&k, writes[i].unit_id, writes[i].remeasured, writes[i].remeasured_count, false);
+        add_slots(&k, writes[i].unit_id, writes[i].reaveraged, writes[i].reaveraged_count, true);
+    }
     struct db_params p;
     db_params_init(&p);
-    db_bind_int4_array(&p, unit, NULL, n);
-    db_bind_int4_array(&p, slot, NULL, n);
+    db_bind_int4_array(&p, k.unit, NULL, k.count);
+    db_bind_int4_array(&p, k.slot, NULL, k.count);
+    db_bind_int4_array(&p, k.average, NULL, k.count);
     struct result r = db_query(db, &REMEASURED, &p, NULL);
     db_params_free(&p);
     return r;

@@ -30,8 +30,9 @@ struct config_write {
     /* out */
     int32_t unit_id, version;
     bool changed, remarked;
-    const int32_t *remeasured; /* slots whose unit is another one: for config_remeasure */
-    size_t remeasured_count;
+    const int32_t *remeasured, *reaveraged; /* slots whose unit is another one; that show a mean now, or no longer: for
+                                               config_remeasure */
+    size_t remeasured_count, reaveraged_count;
 };
 
 /* The document element with its namespace, attributes in document order: what digests and sets are made of. */
@@ -39,8 +40,9 @@ void config_canonical(const struct enterprise_config *config, struct buf *out);
 /* First in the transaction: adopts what a platform brings, locks all enterprises in the order of their ids (P2). */
 RESULT config_lock(struct db *db, const struct config_write *writes, size_t count, struct arena *arena);
 RESULT config_store(struct db *db, struct config_write *w, struct arena *arena);
-/* After all of them were stored: energy accounts of changed units are marked, in the order of the enterprises' ids, as
- * rollups lock. */
+/* After all of them were stored, in the order of the enterprises' ids, as rollups lock: energy accounts of changed
+ * units are marked; periods that are over and show a mean in place of a total now, or the other way round, are
+ * restated. */
 RESULT config_remeasure(struct db *db, const struct config_write *writes, size_t count, struct arena *arena);
 
 #endif

@@ -397,7 +397,7 @@ END $$;
 -- An item's unit was corrected, in this transaction: what was accounted for in the old one is accounted for again. The lock
 -- first: a rollup that still read the old unit has committed then, and its rows are seen.
 CREATE OR REPLACE FUNCTION item_remeasured(of_unit integer, slots integer[]) RETURNS void
-LANGUAGE plpgsql SET search_path = public, pg_catalog AS $$
+LANGUAGE plpgsql STRICT SET search_path = public, pg_catalog AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(2, of_unit);
     PERFORM coefficient_remark(NULL, NULL, e.energy, of_unit)

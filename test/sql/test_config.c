@@ -9,6 +9,7 @@
 #include "db/migrate.h"
 #include "ingest/config_upload.h"
 #include "ingest/ingest.h"
+#include "rollup/rollup.h"
 
 #define HUBEI "914201007581234560"   /* admitted here, of 420100 */
 #define HUNAN "914301007581234561"   /* brought by the platform 430000 */
@@ -265,10 +266,60 @@ START_TEST(changed_units_of_a_set_are_taken_up_in_the_order_of_the_enterprises)
 }
 END_TEST
 
+/* The document with its item as a mean. */
+static char *as_mean(char *xml)
+{
+    char *at = strstr(xml, "\"sum\"");
+    return arena_printf(arena, "%.*s\"mean\"%s", (int)(at - xml), xml, at + strlen("\"sum\""));
+}
+
+static void roll_up(void)
+{
+    int32_t unit = (int32_t)NUMBER(db, "SELECT id FROM unit WHERE code = '" HUBEI "'");
+    for (bool left = true; left;)
+        OK(rollup_slice(db, registry, unit, 500, &left));
+}
+
+static void assert_restated(const char *expected)
+{
+    struct db_rows *rows = ROWS(
+        db, NULL,
+        "WITH gone AS (DELETE FROM restatement RETURNING *) SELECT string_agg(concat_ws(' ', (ARRAY['day', 'month', "
+        "'year'])[granularity], ts::date, old_value, new_value, old_n, new_n, reason, upload_id), '; ' ORDER BY "
+        "granularity, ts) FROM gone");
+    ck_assert_str_eq(db_get_text(rows, 0, 0), expected);
+    db_rows_free(&rows);
+}
+
+/* From a total to a mean and back: what past rows show changes though no total does. */
+START_TEST(periods_that_show_a_mean_in_place_of_a_total_are_restated)
+{
+    static const char OTHER[] = "0000000010020180";
+    ck_assert_int_eq(own("m1", document(HUBEI, "420100", OTHER)), 0);
+    OK(db_exec(
+        db, "SELECT partition_ensure('reading', timestamptz '2024-03-01');"
+            "INSERT INTO reading_frame (unit_id, page, ts, value) SELECT u.id, 0, t, ARRAY[v * 1000000] FROM unit u, "
+            "(VALUES (timestamptz '2024-03-01 00:15', 10), ('2024-03-01 05:00', 20), ('2024-03-02 05:00', 7)) v (t, v) "
+            "WHERE u.code = '" HUBEI "'; INSERT INTO rollup_mark (unit_id, hour) SELECT unit_id, "
+            "date_trunc('hour', ts) FROM reading_frame"));
+    roll_up();
+    ck_assert_int_eq(own("m2", as_mean(document(HUBEI, "420100", OTHER))), 0);
+    roll_up();
+    assert_restated("day 2024-03-01 30 15 2 2 configuration; month 2024-03-01 37 12.333333 3 3 configuration; "
+                    "year 2024-01-01 37 12.333333 3 3 configuration");
+    ck_assert_int_eq(own("m3", document(HUBEI, "420100", OTHER)), 0);
+    roll_up();
+    assert_restated("day 2024-03-01 15 30 2 2 configuration; month 2024-03-01 12.333333 37 3 3 configuration; "
+                    "year 2024-01-01 12.333333 37 3 3 configuration");
+    finish();
+}
+END_TEST
+
 DBTEST_MAIN("config", before, a_platform_replaces_no_configuration_outside_its_region,
             a_stopped_enterprise_is_not_configured_by_its_platform,
             an_enterprise_known_through_a_platform_moves_within_its_region,
             an_old_message_that_comes_again_reverts_nothing, a_platforms_set_takes_effect_once,
             a_refused_document_uses_up_no_message_id, a_code_with_a_wrong_check_digit_is_warned_about_in_a_set,
             a_changed_period_marks_exactly_the_hours_that_have_readings,
-            changed_units_of_a_set_are_taken_up_in_the_order_of_the_enterprises)
+            changed_units_of_a_set_are_taken_up_in_the_order_of_the_enterprises,
+            periods_that_show_a_mean_in_place_of_a_total_are_restated)
