@@ -292,6 +292,33 @@ static int wait_socket(struct db *db, short events, int64_t deadline_ns)
     return n < 0 ? n : fd.revents;
 }
 
+/* Whether the server has ended the connection while nobody used it. What it said before is read first. */
+static bool ended_meanwhile(struct db *db)
+{
+    enum { READS = 16 }; /* more is not said to a silent session; the next statement reads the rest */
+    for (int i = 0; i < READS; i++) {
+        struct pollfd fd = {.fd = PQsocket(db->conn), .events = POLLIN};
+        if (poll(&fd, 1, 0) <= 0) {
+            return false;
+        }
+        if (!PQconsumeInput(db->conn)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void db_refresh(struct db *db)
+{
+    if (!db->lost && !db->pipe.open && !db_in_transaction(db) && ended_meanwhile(db)) {
+        db_mark_lost(db);
+    }
+    if (db->lost && !db->tx_lost) {
+        struct result r = db_ready(db, true);
+        (void)r; /* the first statement tells it */
+    }
+}
+
 static int64_t answer_deadline(const struct db *db)
 {
     if (db->statement_timeout_ms <= 0) {

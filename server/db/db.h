@@ -53,6 +53,10 @@ struct db_stmt {
 RESULT db_open(const struct db_config *config, struct db **db); /* config strings are copied */
 RESULT db_check_conninfo(const char *conninfo);                 /* SENDER: malformed; connects to nobody */
 void db_close(struct db **db);
+/* Before a piece of work: a connection that the server ended while it was idle (a restart, a failover) is replaced, so
+ * that the first statement need not fail with 9102 to find out. For owners whose session holds nothing: no LISTEN, no
+ * lock of the session. One poll where all is well; without a server nothing changes. */
+void db_refresh(struct db *db);
 /* When (monotonic ms) the server last refused a statement of this process because it is out of disk, memory or
  * connections, or its operating system failed; 0: never. Such refusals are logged, at most one line in ten seconds. Any
  * thread. */

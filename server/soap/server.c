@@ -98,5 +98,8 @@ void soap_worker_free(struct soap_worker **worker)
 void soap_worker_serve(struct soap_worker *worker, struct net_request *request, struct soap_answer *answer)
 {
     worker->identity = (struct identity){0};
+    db_refresh(worker->db);
+    if (worker->query_db)
+        db_refresh(worker->query_db);
     engine_serve(worker->engine, request, answer);
 }

@@ -286,7 +286,7 @@ class Busy(Later):
 
 
 class Away(Later):
-    """A stack of its own: afterwards each worker finds out for itself that its connection is gone."""
+    """A stack of its own: for a second after a failed attempt nobody tries to reach the database."""
     options = 'database_wait = 29s'
 
     def test_a_database_that_is_away_is_9102_and_the_same_message_is_taken_later(self):
@@ -298,6 +298,35 @@ class Away(Later):
         finally:
             self.province.process('start-db')
         self.counts(self.again(device, records, message_id), 3, stored=3)
+
+
+class Ended(StackCase):
+    """A stack of its own: a worker that did not notice would answer the other tests."""
+    options = 'database_wait = 27s'
+
+    def end_sessions(self, of):
+        self.assertGreaterEqual(self.province.number(
+            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE application_name = '%s'" % of), 1)
+
+    def test_sessions_that_ended_while_nobody_asked_cost_no_answer(self):
+        """As after a restart or a failover at a quiet hour: who asks next does not find out for the platform."""
+        device = self.stack.device(1733, BASIC)
+
+        def upload():
+            self.counts(self.code(device.upload(readings(POWER, '2018-01-01 00:00', ['1'])), 0), 1, stored=1)
+
+        def register():
+            self.stack.device(1734, BASIC)
+
+        def question():
+            nhjc.query_rows(self.province.client(), [device.enterprise], 'hour', '2018-01-01 00:00:00', '2018-01-01 01:00:00', [POWER])
+
+        question()
+        for ask in (register, upload, question):
+            self.end_sessions('nhjcd worker')
+            ask()
+        self.end_sessions('nhjcd query')
+        question()
 
 
 class Full(Later):

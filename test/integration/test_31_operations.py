@@ -48,8 +48,6 @@ class Operations(StackCase):
         finally:
             self.province.process('start-db')
         wait(lambda: self.province.ctl('health', check=False).returncode == 0, 60, what='the end of the alarm')
-        self.province.stop()  # each worker answers once that its connection is lost (9102): not to the tests that follow
-        self.province.start()
 
     def test_an_upgrade_waits_for_the_server_to_be_stopped(self):
         wait(lambda: self.province.number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 4 AND objid = 1") == 1)

@@ -700,6 +700,30 @@ START_TEST(a_terminated_session_is_replaced_at_the_next_call)
 }
 END_TEST
 
+START_TEST(a_session_that_ended_while_idle_is_replaced_before_work_begins)
+{
+    struct db *db = open_db();
+    OK(db_query(db, &ONE, NULL, NULL));
+    unsigned generation = db_generation(db);
+    db_refresh(db);
+    ck_assert_uint_eq(db_generation(db), generation);
+    terminate(db);
+    db_refresh(db);
+    ck_assert_uint_eq(db_generation(db), generation + 1);
+    OK(db_query(db, &ONE, NULL, NULL));
+    OK(db_begin(db));
+    terminate(db);
+    db_refresh(db); /* what was begun is lost, and is told */
+    ck_assert_int_eq(db_query(db, &ONE, NULL, NULL).code, 9102);
+    db_refresh(db);
+    ck_assert_int_eq(db_query(db, &ONE, NULL, NULL).code, 9102);
+    db_rollback(db);
+    db_refresh(db);
+    OK(db_query(db, &ONE, NULL, NULL));
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(the_rest_of_a_lost_transaction_never_runs_by_itself)
 {
     struct db *db = open_db();
@@ -997,6 +1021,7 @@ DBTEST_MAIN("db", fresh, every_bound_value_comes_back_as_it_went, null_is_null_f
             another_thread_can_cancel_a_statement, committing_a_failed_transaction_is_an_error,
             begin_inside_a_transaction_is_refused_and_ends_it, a_snapshot_does_not_see_later_changes,
             a_plan_whose_table_changed_is_made_anew, a_terminated_session_is_replaced_at_the_next_call,
+            a_session_that_ended_while_idle_is_replaced_before_work_begins,
             the_rest_of_a_lost_transaction_never_runs_by_itself, a_connection_lost_before_commit_says_so,
             a_pipeline_answers_each_statement_in_order, after_an_error_the_rest_of_the_pipeline_answers_with_it,
             statements_after_a_sync_run_though_those_before_failed,
