@@ -1,5 +1,7 @@
 #include "rollup/rollup_store.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 
 /* Days whose rollup promises a reading that is not there: withdrawn in the slice that asks. After so many in a row the
@@ -632,25 +634,33 @@ static const struct db_stmt ACCOUNT_DIFFERENCES = {
     "rollup.account_differences", "SELECT ts, kind, what, coalesce(nullif(stored, ''), 'nothing'), "
                                   "coalesce(nullif(computed, ''), 'nothing') FROM energy_differences($1, $2, $3)"};
 
+static bool follows_from_day(const struct db_rows *rows, size_t i, int32_t unit, const struct key_set *wrong_days)
+{
+    return strcmp(db_get_text(rows, i, 1), "month") != 0 && key_set_has(wrong_days, unit, db_get_time(rows, i, 0));
+}
+
 RESULT rollup_store_account_differences(struct rollup_store *s, int32_t unit, int64_t from, int64_t to,
-                                        struct buf *report, size_t most_lines, struct arena *a, struct key_set *days,
-                                        int64_t *differences)
+                                        const struct key_set *wrong_days, struct buf *report, size_t most_lines,
+                                        struct arena *a, struct key_set *days, int64_t *differences)
 {
     char ts[CALTIME_TEXT];
     struct db_rows *rows = NULL;
+    size_t lines = 0;
     db_params_reset(&s->params);
     db_bind_int4(&s->params, unit);
     db_bind_time(&s->params, from);
     db_bind_time(&s->params, to);
     TRY(db_query(s->db, &ACCOUNT_DIFFERENCES, &s->params, &rows));
     for (size_t i = 0; i < db_rows_count(rows); i++) {
+        if (follows_from_day(rows, i, unit, wrong_days))
+            continue;
         key_set_add(days, a, unit, db_get_time(rows, i, 0));
-        if (i < most_lines)
+        if (lines++ < most_lines)
             buf_printf(report, "%s %s %s 存储 stored: %s 重算 computed: %s\n", db_get_text(rows, i, 1),
                        db_get_text(rows, i, 2), caltime_format(db_get_time(rows, i, 0), ts), db_get_text(rows, i, 3),
                        db_get_text(rows, i, 4));
     }
-    *differences += (int64_t)db_rows_count(rows);
+    *differences += (int64_t)lines;
     db_rows_free(&rows);
     return RESULT_OK;
 }

@@ -109,10 +109,12 @@ struct slice_work {              /* what a slice leaves behind; all borrowed */
  * pipeline. What a list of work is empty of costs no statement. */
 RESULT rollup_store_finish(struct rollup_store *s, const struct slice_work *work);
 /* What of an enterprise's own coefficients, accounts by day and accounts by month in [from, to) is not what it must be;
- * report gets one line each, days the instants to mark (periods with open marks are left out). */
+ * report gets one line each, days the instants to mark (periods with open marks are left out). Accounts and
+ * coefficients of wrong_days (finished) are left out: they were compared with rows that are not right themselves, and
+ * are put right with them. */
 RESULT rollup_store_account_differences(struct rollup_store *s, int32_t unit, int64_t from, int64_t to,
-                                        struct buf *report, size_t most_lines, struct arena *a, struct key_set *days,
-                                        int64_t *differences);
+                                        const struct key_set *wrong_days, struct buf *report, size_t most_lines,
+                                        struct arena *a, struct key_set *days, int64_t *differences);
 RESULT rollup_store_mark(struct rollup_store *s, int32_t unit, const int64_t *hours, size_t count);
 
 /* The nearest valid reading of a slot before/after an instant (exclusive/inclusive). *found false: none. Whole days are

@@ -20,8 +20,8 @@ struct verify {
     struct arena *day, *month, *year, *keep; /* of one; of the whole run */
     struct key_set open[LEVELS];             /* periods with marks: not final, not compared */
     struct row_list days, months;            /* of the current month, of the current year */
-    struct key_set repair;
-    bool *known; /* registers carried from day to day, by slot */
+    struct key_set repair, wrong_days;       /* what to mark; days whose rows differ: their accounts follow */
+    bool *known;                             /* registers carried from day to day, by slot */
     int64_t *last, *when;
     struct replacement_list replacements;
 };
@@ -85,6 +85,8 @@ static void note(struct verify *v, int level, const struct bucket_row *at, const
         buf_append_char(v->report, '\n');
     }
     key_set_add(&v->repair, v->keep, v->unit->id, at->ts);
+    if (GRAN[level] == GRAN_DAY)
+        key_set_add(&v->wrong_days, v->keep, v->unit->id, at->ts);
 }
 
 static void compare_levels(struct verify *v, int level, const struct row_list *stored, const struct row_list *right)
@@ -309,9 +311,10 @@ static RESULT run(struct verify *v, int64_t from, int64_t to, const struct rollu
         r = choose_span(v, from, to, &any);
     if (result_ok(r) && any)
         r = verify_days(v);
+    key_set_finish(&v->wrong_days);
     if (result_ok(r) && any)
-        r = rollup_store_account_differences(&v->store, v->unit->id, v->from, v->to, v->report, REPORT_LINES, v->keep,
-                                             &v->repair, &v->differences);
+        r = rollup_store_account_differences(&v->store, v->unit->id, v->from, v->to, &v->wrong_days, v->report,
+                                             REPORT_LINES, v->keep, &v->repair, &v->differences);
     db_rollback(v->store.db); /* it only read */
     TRY(r);
     return repair ? apply(v, repair) : RESULT_OK;

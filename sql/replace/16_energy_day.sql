@@ -275,7 +275,8 @@ BEGIN
         why AS (
             SELECT p.*, CASE WHEN p.tce IS DISTINCT FROM p.old_tce AND (p.own OR p.old_own)
                                   AND (p.coefficient, p.own) IS DISTINCT FROM (p.old_coefficient, p.old_own) THEN 'own_coefficient'
-                             WHEN p.coefficient IS DISTINCT FROM p.old_coefficient OR p.quantity = p.old_quantity THEN 'base_data'
+                             WHEN p.coefficient IS DISTINCT FROM p.old_coefficient THEN 'base_data'
+                             WHEN p.quantity = p.old_quantity THEN CASE WHEN p.co2 IS DISTINCT FROM p.old_co2 THEN 'base_data' ELSE 'repair' END
                              WHEN r.u IS NOT NULL THEN 'measure' END AS reason
             FROM past p LEFT JOIN rule r ON r.u = p.unit_id AND r.d = p.ts)
         SELECT array_agg((w.unit_id, w.ts, w.energy, w.usage, w.reason, w.old_tce, w.tce, w.old_co2, w.co2)::energy_moved)

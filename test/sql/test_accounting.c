@@ -451,6 +451,23 @@ START_TEST(verify_finds_and_repairs_accounts)
 }
 END_TEST
 
+/* The account is right, what it is compared with is not: the preview tells of what will change, and of nothing else. */
+START_TEST(an_account_is_not_told_of_where_its_days_row_is_the_wrong_one)
+{
+    struct db *db = open_db();
+    OK(db_exec(db, "SELECT put(1, '2024-03-01 10:00', 5, 10000), put(1, '2024-03-02 10:00', 5, 20000)"));
+    roll_up(db);
+    OK(db_exec(db, "UPDATE rollup_day SET total[6] = 5 WHERE ts = '2024-03-01'"));
+    ck_assert_int_eq(differences(db, 1, false), 1);
+    OK(db_exec(db, "UPDATE unit_energy_day SET tce = 9"));
+    ck_assert_int_eq(differences(db, 1, true), 2);
+    ck_assert_int_eq(differences(db, 1, false), 0);
+    TEXT_IS(db, "3.687", "SELECT sum(tce) FROM unit_energy_day");
+    TEXT_IS(db, "repair", "SELECT string_agg(DISTINCT reason, ' ') FROM restatement"); /* no coefficient changed */
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(verify_finds_and_repairs_months_and_own_coefficients)
 {
     struct db *db = open_db();
@@ -757,6 +774,7 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             an_import_of_coefficients_or_roles_changes_the_accounts, changed_coefficients_tell_the_rollup,
             a_changed_coefficient_reaches_days_whose_readings_have_expired,
             a_coefficient_reported_for_a_time_without_readings_takes_effect, verify_finds_and_repairs_accounts,
+            an_account_is_not_told_of_where_its_days_row_is_the_wrong_one,
             verify_finds_and_repairs_months_and_own_coefficients,
             districts_and_counties_without_a_city_stand_beside_the_cities, an_energy_asked_for_holds_its_kinds,
             a_year_before_29_february_is_nothing, an_account_goes_with_its_last_reading,
