@@ -35,7 +35,7 @@ RESULT rollup_backlog(struct db *db, int64_t *marks, int64_t *oldest_ms);
 RESULT rollup_slice(struct db *db, struct registry *registry, int32_t unit_id, int hours, bool *left);
 
 /* Recomputes everything of a unit in [from,to) from the readings and compares with what is stored, the energy accounts
- * included. report gets one line per difference; *differences counts.
+ * included. report gets one line per difference, of very many the first and how many more; *differences counts.
  * repair NULL: that is all. Else what differs is marked, in one transaction with what `record` writes about it (NULL:
  * nothing; not called when nothing differs), and computed again. */
 struct rollup_repair {

@@ -280,6 +280,17 @@ static RESULT choose_span(struct verify *v, int64_t from, int64_t to, bool *any)
     return RESULT_OK;
 }
 
+/* A long report is cut; that is told, or what is repaired would be more than what was shown. */
+static void tell_unlisted(struct verify *v, size_t from)
+{
+    int64_t listed = 0;
+    for (const char *at = buf_str(v->report) + from; (at = strchr(at, '\n')) != NULL; at++)
+        listed++;
+    if (listed < v->differences)
+        buf_printf(v->report, "另有 %lld 处未列出 / %lld more are not listed\n", (long long)(v->differences - listed),
+                   (long long)(v->differences - listed));
+}
+
 static RESULT mark_and_record(struct verify *v, const struct rollup_repair *repair)
 {
     for (size_t i = 0; i < v->repair.count; i++)
@@ -341,11 +352,13 @@ RESULT rollup_verify(struct db *db, struct registry *registry, int32_t unit_id, 
                        .keep = arena_new(0)};
     rollup_store_init(&v.store, db);
     struct result r = registry_unit_by_id(registry, db, unit_id, &v.unit);
+    size_t reported = report->len;
     if (result_ok(r) && v.unit) {
         v.known = arena_array(v.keep, (size_t)v.unit->slot_count + 1, sizeof *v.known);
         v.last = arena_array(v.keep, (size_t)v.unit->slot_count + 1, sizeof *v.last);
         v.when = arena_array(v.keep, (size_t)v.unit->slot_count + 1, sizeof *v.when);
         r = run_undisturbed(&v, from, to, repair);
+        tell_unlisted(&v, reported);
         *differences = v.differences;
         unit_release(&v.unit);
     }

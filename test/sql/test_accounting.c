@@ -451,6 +451,26 @@ START_TEST(verify_finds_and_repairs_accounts)
 }
 END_TEST
 
+START_TEST(a_report_that_is_cut_says_so)
+{
+    struct db *db = open_db();
+    struct registry *registry;
+    struct buf report = BUF_INIT;
+    int64_t n = 0;
+    OK(db_exec(
+        db, "SELECT put(1, h, 11, 1) FROM generate_series(timestamptz '2024-03-01', '2024-04-11 23:00', '1 hour') h"));
+    roll_up(db);
+    OK(db_exec(db, "UPDATE rollup_hour SET total[12] = 5"));
+    OK(registry_open(db, &registry));
+    OK(rollup_verify(db, registry, 1, 0, clock_now(), NULL, &report, &n));
+    ck_assert_int_eq(n, 1008);
+    ck_assert_ptr_nonnull(strstr(buf_str(&report), "8 more are not listed"));
+    registry_close(&registry);
+    buf_free(&report);
+    db_close(&db);
+}
+END_TEST
+
 /* The account is right, what it is compared with is not: the preview tells of what will change, and of nothing else. */
 START_TEST(an_account_is_not_told_of_where_its_days_row_is_the_wrong_one)
 {
@@ -774,7 +794,7 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             an_import_of_coefficients_or_roles_changes_the_accounts, changed_coefficients_tell_the_rollup,
             a_changed_coefficient_reaches_days_whose_readings_have_expired,
             a_coefficient_reported_for_a_time_without_readings_takes_effect, verify_finds_and_repairs_accounts,
-            an_account_is_not_told_of_where_its_days_row_is_the_wrong_one,
+            a_report_that_is_cut_says_so, an_account_is_not_told_of_where_its_days_row_is_the_wrong_one,
             verify_finds_and_repairs_months_and_own_coefficients,
             districts_and_counties_without_a_city_stand_beside_the_cities, an_energy_asked_for_holds_its_kinds,
             a_year_before_29_february_is_nothing, an_account_goes_with_its_last_reading,
