@@ -471,19 +471,21 @@ $$;
 CREATE OR REPLACE FUNCTION unit_intensity(of_unit integer, first_month timestamptz, end_month timestamptz)
 RETURNS TABLE (ts timestamptz, kind text, code text, name text, quantity numeric, measure text, tce numeric, tce_per_unit numeric)
 LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
-    SELECT DISTINCT ON (c.ts, i.data_code) c.ts,
-           CASE WHEN substr(i.data_code, 9, 2) = '04' THEN 'product' ELSE 'value' END, substr(i.data_code, 11, 4), i.name,
-           unscale(q.total), i.unit, c.tce, ratio6(c.tce * 1000000, q.total)
-    FROM unit_consumption_month c
-    JOIN collect_item i ON i.unit_id = c.unit_id AND i.scope = 1 AND i.stat_type IN (0, 2) AND i.aggregation <> 1
-        AND (substr(i.data_code, 9, 2) = '04' AND substr(i.data_code, 15, 2) = '30' OR substr(i.data_code, 9, 2) = '09')
-    CROSS JOIN LATERAL (
-        SELECT scaled(r.total[i.slot % 128 + 1], r.wide[i.slot % 128 + 1]) FROM rollup_month r
-        WHERE i.stat_type = 0 AND r.unit_id = i.unit_id AND r.page = i.slot / 128 AND r.ts = c.ts
-        UNION ALL
-        SELECT r.value[i.slot % 128 + 1] FROM reported_frame r
-        WHERE i.stat_type = 2 AND r.unit_id = i.unit_id AND r.page = i.slot / 128 AND r.stat_type = 2 AND r.ts = c.ts
-          AND coalesce(r.flag[i.slot % 128 + 1], 0) & 1 = 0) q (total)
-    WHERE c.unit_id = of_unit AND c.ts >= first_month AND c.ts < end_month AND q.total > 0
-    ORDER BY c.ts, i.data_code, i.stat_type
+    SELECT f.ts, CASE WHEN substr(f.data_code, 9, 2) = '04' THEN 'product' ELSE 'value' END, substr(f.data_code, 11, 4), f.name,
+           unscale(f.total), f.unit, f.tce, ratio6(f.tce * 1000000, f.total)
+    FROM (
+        SELECT DISTINCT ON (c.ts, i.data_code) c.ts, c.tce, i.data_code, i.name, i.unit, q.total
+        FROM unit_consumption_month c
+        JOIN collect_item i ON i.unit_id = c.unit_id AND i.scope = 1 AND i.stat_type IN (0, 2) AND i.aggregation <> 1
+            AND (substr(i.data_code, 9, 2) = '04' AND substr(i.data_code, 15, 2) = '30' OR substr(i.data_code, 9, 2) = '09')
+        CROSS JOIN LATERAL (
+            SELECT scaled(r.total[i.slot % 128 + 1], r.wide[i.slot % 128 + 1]) FROM rollup_month r
+            WHERE i.stat_type = 0 AND r.unit_id = i.unit_id AND r.page = i.slot / 128 AND r.ts = c.ts AND r.n[i.slot % 128 + 1] > 0
+            UNION ALL
+            SELECT r.value[i.slot % 128 + 1] FROM reported_frame r
+            WHERE i.stat_type = 2 AND r.unit_id = i.unit_id AND r.page = i.slot / 128 AND r.stat_type = 2 AND r.ts = c.ts
+              AND coalesce(r.flag[i.slot % 128 + 1], 0) & 1 = 0) q (total)
+        WHERE c.unit_id = of_unit AND c.ts >= first_month AND c.ts < end_month
+        ORDER BY c.ts, i.data_code, i.stat_type) f
+    WHERE f.total > 0 ORDER BY f.ts, f.data_code
 $$;

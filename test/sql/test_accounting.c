@@ -606,6 +606,26 @@ START_TEST(intensity_is_standard_coal_per_product_and_per_value)
 }
 END_TEST
 
+/* What was reported stands in where nothing was measured (May), not where nothing was produced (April): as rows show
+ * it. */
+START_TEST(a_reported_product_stands_in_only_where_no_reading_is)
+{
+    struct db *db = open_db();
+    OK(db_exec(
+        db, "INSERT INTO collect_item (unit_id, slot, data_code, stat_type, name, unit, aggregation, period, scope, "
+            "input_type, config_version) VALUES (1, 18, '0000000004010030', 2, 'i', 't', 0, 900, 1, 4, 1);"
+            "SELECT put(1, '2024-04-01 10:00', 5, 1000000), put(1, '2024-04-01 10:00', 11, 0), put(1, '2024-05-01 "
+            "10:00', 5, 1000000); INSERT INTO reported_frame (unit_id, page, stat_type, ts, value) SELECT 1, 0, 2, m, "
+            "array_fill(NULL::bigint, ARRAY[18]) || 400000000::bigint FROM unnest('{2024-04-01,2024-05-01}'"
+            "::timestamptz[]) m"));
+    roll_up(db);
+    TEXT_IS(db, "2024-05-01 400 0.30725",
+            "SELECT string_agg(concat_ws(' ', ts::date, quantity, tce_per_unit), '|' ORDER BY ts)"
+            " FROM unit_intensity(1, '2024-01-01', '2025-01-01')");
+    db_close(&db);
+}
+END_TEST
+
 #define RECEIVED(ids)                                                                                                  \
     "INSERT INTO upload (sender_id, upload_id, received_at, unit_id, message_id, response_code, received, stored, "    \
     "unchanged, corrected, suspect, rejected) SELECT 1, i, now(), 1, i, 0, 1, 0, 0, 1, 0, 0 FROM "                     \
@@ -798,7 +818,7 @@ DBTEST_MAIN("accounting", before, purchases_less_what_was_supplied_are_the_consu
             verify_finds_and_repairs_months_and_own_coefficients,
             districts_and_counties_without_a_city_stand_beside_the_cities, an_energy_asked_for_holds_its_kinds,
             a_year_before_29_february_is_nothing, an_account_goes_with_its_last_reading,
-            intensity_is_standard_coal_per_product_and_per_value,
+            intensity_is_standard_coal_per_product_and_per_value, a_reported_product_stands_in_only_where_no_reading_is,
             only_periods_that_were_over_and_had_a_value_are_restated,
             a_restatement_names_the_upload_that_came_late_or_corrected,
             what_follows_from_a_late_reading_names_its_upload_too,
