@@ -64,6 +64,19 @@ static char *make_options(const struct db *db, const char *users)
     return (char *)buf_steal(&out, NULL);
 }
 
+/* target_session_attrs asks whether a session is read-only, and ours for questions is, by make_options, at whichever
+ * host. What is meant is asked of the host itself. */
+static const char *attrs_of_host(const char *attrs)
+{
+    static const char *const MEANT[][2] = {{"read-write", "primary"}, {"read-only", "standby"}};
+    for (size_t i = 0; attrs && i < ARRAY_LEN(MEANT); i++) {
+        if (strcmp(attrs, MEANT[i][0]) == 0) {
+            return MEANT[i][1];
+        }
+    }
+    return NULL;
+}
+
 /* libpq's own message quotes the string and so, perhaps, the password: it is not passed on. */
 static PQconninfoOption *parse_conninfo(const char *conninfo)
 {
@@ -95,6 +108,8 @@ static struct result read_conninfo(struct db *db)
             users = o->val;
         } else if (strcmp(o->keyword, "password") == 0 && o->val) {
             db->password = mem_strdup(o->val);
+        } else if (strcmp(o->keyword, "target_session_attrs") == 0 && db->read_only) {
+            db->attrs = attrs_of_host(o->val);
         }
     }
     db->options = make_options(db, users);
@@ -117,6 +132,7 @@ static PGconn *connect_to(const struct db *db, const struct db_hosts *hosts)
         {"host", hosts->host},
         {"hostaddr", hosts->address},
         {"port", hosts->port},
+        {"target_session_attrs", db->attrs},
         {"application_name", db->application},
         {"client_encoding", "UTF8"},
         {"options", db->options},

@@ -14,7 +14,8 @@
  *         tcp_user_timeout and keepalives are set on connect (P8). search_path and timezone are fixed.
  * Multi-host connection strings with target_session_attrs follow a failover. A server that is silent for twice
  * connect_timeout is asked by a second connection whether it is there at all; if not, the connection is lost (9102).
- * A host that let an attempt run into its connect_timeout is tried last for a minute. */
+ * A host that let an attempt run into its connect_timeout is tried last for a minute. Of a read_only session read-write
+ * means a primary and read-only a standby: the session itself is read-only everywhere. */
 #ifndef NHJC_DB_DB_H
 #define NHJC_DB_DB_H
 

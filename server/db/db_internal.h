@@ -63,6 +63,7 @@ struct db {
     char *conninfo, *application, *options, *password;
     int statement_timeout_ms;
     bool read_only;
+    const char *attrs; /* instead of the string's target_session_attrs; NULL: as it says */
     struct db_gate *gate;
     unsigned generation;
     char sqlstate[6];

@@ -325,6 +325,30 @@ START_TEST(the_session_is_set_whatever_the_connection_string_says)
 }
 END_TEST
 
+/* A session for questions is read-only by our own setting, by which libpq must not judge the host. */
+START_TEST(a_session_for_questions_is_chosen_by_the_host_and_not_by_itself)
+{
+    static const struct {
+        const char *attrs;
+        bool reads, found;
+    } CASES[] = {{"read-write", true, true}, {"read-write", false, true},    {"primary", true, true},
+                 {"any", true, true},        {"prefer-standby", true, true}, {"read-only", true, false},
+                 {"standby", true, false}};
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char *conninfo = mem_printf("target_session_attrs=%s", CASES[i].attrs);
+        struct db_config config = {.conninfo = conninfo, .application = "nhjc-test", .read_only = CASES[i].reads};
+        struct db *db = NULL;
+        struct result r = db_open(&config, &db);
+        ck_assert_msg(result_ok(r) == CASES[i].found, "%s %d: %s", CASES[i].attrs, CASES[i].reads, r.text);
+        if (db) {
+            assert_setting(db, "default_transaction_read_only", CASES[i].reads ? "on" : "off");
+        }
+        db_close(&db);
+        mem_free(conninfo);
+    }
+}
+END_TEST
+
 START_TEST(no_error_text_holds_the_password)
 {
     static const char *const strings[] = {"password=hunter2 host", "postgresql://u:hunter2@[bad",
@@ -1011,7 +1035,8 @@ DBTEST_MAIN("db", fresh, every_bound_value_comes_back_as_it_went, null_is_null_f
             decimals_are_scaled_and_rounded_half_to_even, arrays_keep_values_nulls_and_emptiness,
             composite_arrays_carry_rows_with_arrays_and_wide_totals, a_type_that_does_not_exist_is_an_error_not_a_guess,
             a_statement_keeps_the_types_of_its_first_use, more_parameters_than_there_is_room_for_are_refused,
-            the_session_is_set_whatever_the_connection_string_says, no_error_text_holds_the_password,
+            the_session_is_set_whatever_the_connection_string_says,
+            a_session_for_questions_is_chosen_by_the_host_and_not_by_itself, no_error_text_holds_the_password,
             error_texts_hold_no_values, a_transaction_that_collides_is_repeated_as_a_whole,
             a_transaction_that_always_collides_gives_up_as_busy, timeouts_and_lack_of_means_are_not_now,
             behind_a_gate_one_waits_for_a_silent_host_and_the_others_are_told_at_once,
