@@ -49,10 +49,12 @@ static const struct db_stmt STORAGE = {
 static const struct db_stmt DAYS_DUE = {
     "alarm_days_due", "SELECT least($3, extract(day FROM date_trunc('month', $1 - interval '1 day') + "
                       "($2 + 1) * interval '1 month' - $1)::integer)"};
-/* The folder is asked for its size only when it is on this machine: the connection is no TCP connection. */
-static const struct db_stmt FOLDER = {"alarm_folder",
-                                      "SELECT CASE WHEN inet_server_addr() IS NULL THEN "
-                                      "(SELECT setting FROM pg_settings WHERE name = 'data_directory') END"};
+/* The folder is asked for its size only when it is on this machine: the connection is no TCP connection. A database may
+ * lie in a tablespace of its own, on another disk than the cluster. */
+static const struct db_stmt FOLDER = {
+    "alarm_folder", "SELECT CASE WHEN inet_server_addr() IS NULL THEN coalesce((SELECT "
+                    "nullif(pg_tablespace_location(dattablespace), '') FROM pg_database WHERE datname = "
+                    "current_database()), (SELECT setting FROM pg_settings WHERE name = 'data_directory')) END"};
 
 static bool worth_a_line(int days)
 {

@@ -24,8 +24,8 @@ RESULT alarm_storage(struct db *db, int ahead);
 /* How many days partitions must reach ahead, lest it be an alarm. */
 RESULT alarm_days_due(struct db *db, int ahead, int *days);
 
-/* Bytes free and in all where the database lies; -1: not on this machine, or its folder is not told (that takes
- * pg_read_all_settings, a superuser has it). */
+/* Bytes free and in all where the database lies: its tablespace, else the cluster's folder. -1: not on this machine, or
+ * that folder is not told (that takes pg_read_all_settings, a superuser has it). */
 RESULT alarm_disk(struct db *db, int64_t *free_bytes, int64_t *all_bytes);
 
 #endif

@@ -2,6 +2,7 @@
 """nhjcctl storage, storage expire and storage pack, as an operator and a script see them. Run under test/lib/pg.sh."""
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -55,6 +56,26 @@ class Storage(unittest.TestCase):
         self.assertEqual(horizon['upload']['alarm'], '')
         sql('SELECT partition_horizon(now(), 3)')
         self.report()
+
+    def test_2b_the_disk_is_the_one_that_the_database_lies_on(self):
+        other = os.statvfs('/dev/shm') if os.path.isdir('/dev/shm') else None
+        here = os.statvfs(os.environ['PGHOST'])
+        if not other or other.f_blocks * other.f_frsize >= here.f_bavail * here.f_frsize:
+            self.skipTest('no second disk that is smaller')
+        folder = tempfile.mkdtemp(dir='/dev/shm')
+        self.addCleanup(shutil.rmtree, folder, True)
+        os.chown(folder, os.stat(os.path.join(os.environ['PGHOST'], 'data')).st_uid, -1)
+        sql("CREATE TABLESPACE elsewhere LOCATION '%s'" % folder)
+        sql('CREATE DATABASE elsewhere TABLESPACE elsewhere')
+        with tempfile.NamedTemporaryFile('w', suffix='.conf') as conf:
+            conf.write('database = "dbname=elsewhere"\n')
+            conf.flush()
+            for words in (['db', 'migrate'], ['storage', '--json']):
+                done = subprocess.run([CTL, '-c', conf.name, *words], stdout=subprocess.PIPE, text=True)
+        free = next(row['value'] for row in json.loads(done.stdout)['forecast'] if row['name'] == 'bytesFree')
+        self.assertLessEqual(free, other.f_blocks * other.f_frsize)
+        sql('DROP DATABASE elsewhere')
+        sql('DROP TABLESPACE elsewhere')
 
     def test_3_expire_shows_first_and_drops_then(self):
         due = [row['partition'] for row in self.report()['due']]
