@@ -133,7 +133,8 @@ static RESULT show_forecast(struct report *r)
     TRY(per_reading(r, &known, &each));
     struct table *t = table_new(COLUMNS, ARRAY_LEN(COLUMNS));
     number_row(t, "bytes", "合计字节 / bytes in all", r->bytes);
-    number_row(t, "bytesPerDay", "近30天日均增长 / growth per day, last 30 days", r->bytes_per_day);
+    number_row(t, "bytesPerDay", "近30天（不足则自首日起）日均增长 / growth per day, last 30 days or since the first",
+               r->bytes_per_day);
     number_row(t, "bytesPer1000Readings", "每千条读数字节（含索引） / bytes per 1000 readings with index",
                known ? (int64_t)(each / 1000) : -1);
     number_row(t, "bytesFree", "可用字节 / bytes free", left);

@@ -41,18 +41,34 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
     WHERE p.relkind = 'p' AND b.at IS NOT NULL
 $$;
 
--- Every table with its size and its growth per day: of a table by time, what its partitions of the last 30 days hold,
--- each by the share of its time that lies in them; of the receipts, as many rows as there were uploads.
+-- When data began to come: of what is kept by the time of receipt, and of readings (their first day). The first uploads lie on the
+-- first page of their partition.
+CREATE OR REPLACE FUNCTION storage_begun(OUT received timestamptz, OUT read timestamptz)
+LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    SELECT (SELECT min(received_at) FROM upload WHERE ctid < '(1,0)'),
+           (SELECT min(d.ts) FROM unit u CROSS JOIN LATERAL (
+                SELECT r.ts FROM rollup_day r WHERE r.unit_id = u.id AND r.page = 0 ORDER BY r.ts LIMIT 1) d)
+$$;
+
+-- Every table with its size and its growth per day: of a table by time, what its partitions of the last 30 days hold (of the
+-- days since data began to come, where they are fewer, but of one at least), each by the share of its time that lies in them; of
+-- the receipts, as many rows as there were uploads.
 CREATE OR REPLACE FUNCTION storage_tables(at timestamptz)
 RETURNS TABLE (kind text, tbl text, parts bigint, tuples bigint, bytes bigint, bytes_per_day bigint)
 LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
-    WITH share AS (
-        SELECT p.tbl, sum(p.bytes * s.part) AS bytes, sum(p.tuples * s.part) AS tuples
-        FROM storage_partitions() p CROSS JOIN LATERAL (
-            SELECT greatest(extract(epoch FROM least(p.upper_ts, storage_tables.at)
-                                             - greatest(p.lower_ts, storage_tables.at - interval '30 days')), 0)
-                   / extract(epoch FROM least(p.upper_ts, storage_tables.at) - p.lower_ts)) s (part)
-        WHERE p.lower_ts < storage_tables.at AND p.upper_ts > storage_tables.at - interval '30 days'
+    WITH since AS MATERIALIZED (
+        SELECT k.receipts, least(greatest(k.begun, x.month), storage_tables.at - interval '1 day') AS at, k.begun > x.month AS young
+        FROM storage_begun() b
+        CROSS JOIN LATERAL (VALUES (true, b.received), (false, b.read)) k (receipts, begun)
+        CROSS JOIN LATERAL (SELECT storage_tables.at - interval '30 days') x (month)),
+    share AS (
+        SELECT p.tbl, sum(p.bytes * s.part) AS bytes, sum(p.tuples * s.part) AS tuples,
+               extract(epoch FROM storage_tables.at - min(w.at)) / 86400 AS days
+        FROM storage_partitions() p JOIN since w ON w.receipts = (p.tbl IN (SELECT partition_tables('receipt')))
+        CROSS JOIN LATERAL (SELECT least(p.upper_ts, storage_tables.at), greatest(p.lower_ts, w.at)) e (upper_ts, since)
+        CROSS JOIN LATERAL (SELECT extract(epoch FROM e.upper_ts - e.since)
+                   / extract(epoch FROM e.upper_ts - CASE WHEN w.young THEN e.since ELSE p.lower_ts END)) s (part)
+        WHERE p.lower_ts < storage_tables.at AND p.upper_ts > w.at
         GROUP BY 1),
     sizes AS (
         SELECT c.relname::text AS tbl, count(*) FILTER (WHERE t.relid <> c.oid) AS parts,
@@ -63,8 +79,8 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
         JOIN pg_class l ON l.oid = t.relid
         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition GROUP BY 1)
     SELECT storage_kind(z.tbl), z.tbl, z.parts, z.tuples::bigint, z.bytes,
-           (CASE WHEN z.tbl = 'receipt' THEN coalesce((SELECT u.tuples FROM share u WHERE u.tbl = 'upload'), 0)
-                 * z.bytes / greatest(z.tuples, 1) ELSE coalesce(s.bytes, 0) END / 30)::bigint
+           coalesce(CASE WHEN z.tbl = 'receipt' THEN (SELECT u.tuples / u.days FROM share u WHERE u.tbl = 'upload') * z.bytes / greatest(z.tuples, 1)
+                ELSE s.bytes / s.days END, 0)::bigint
     FROM sizes z LEFT JOIN share s ON s.tbl = z.tbl
 $$;
 

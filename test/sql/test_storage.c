@@ -409,6 +409,30 @@ START_TEST(growth_is_what_the_partitions_of_the_last_month_hold)
 }
 END_TEST
 
+START_TEST(growth_of_a_young_platform_is_counted_by_its_own_days)
+{
+    struct db *db = open_db();
+    readings(db, "2026-04-10 00:00:00", 24 * 5);
+    roll_up(db);
+    OK(db_exec(db, "INSERT INTO upload SELECT 1, g, timestamptz '2026-04-10' + g * interval '7 minutes', 1, '', 'm', 0,"
+                   " 0, 1, 1, 0, 0, 0, 0 FROM generate_series(0, 1000) g; ANALYZE"));
+#define OWN_DAYS(db)                                                                                                   \
+    NUMBER(db, "SELECT count(*) FROM storage_tables('2026-04-15') s JOIN (VALUES ('upload', 'upload_202604'),"         \
+               " ('reading_frame', 'reading_frame_202604'), ('rollup_day', 'rollup_day_2026')) v (tbl, part)"          \
+               " USING (tbl) WHERE abs(bytes_per_day - pg_total_relation_size(part) / 5) < 2")
+    ck_assert_int_eq(OWN_DAYS(db), 3);
+    /* A history that was uploaded, too: readings are there of more than 30 days, uploads are not. */
+    readings(db, "2026-01-02 00:00:00", 24);
+    roll_up(db);
+    ck_assert_int_eq(OWN_DAYS(db), 1);
+    /* Of the first hours a day's growth is what came in them, not what a minute would grow to. */
+    ck_assert_int_eq(NUMBER(db, "SELECT (bytes_per_day = (SELECT pg_total_relation_size('upload_202604')))::integer"
+                                " FROM storage_tables('2026-04-10 01:00') WHERE tbl = 'upload'"),
+                     1);
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(every_partition_made_has_settings_for_autovacuum)
 {
     struct db *db = open_db();
@@ -473,6 +497,6 @@ DBTEST_MAIN("storage", fresh, partitions_are_dropped_whole_and_only_when_their_l
             history_is_kept_as_long_as_live_readings_and_what_is_younger_waits,
             nothing_expires_while_rollups_are_computed, what_has_expired_is_not_made_again_ahead_of_time,
             what_does_not_belong_is_found, the_horizon_ends_at_the_first_gap,
-            growth_is_what_the_partitions_of_the_last_month_hold, every_partition_made_has_settings_for_autovacuum,
-            receipts_of_the_last_month_are_found_without_reading_all,
+            growth_is_what_the_partitions_of_the_last_month_hold, growth_of_a_young_platform_is_counted_by_its_own_days,
+            every_partition_made_has_settings_for_autovacuum, receipts_of_the_last_month_are_found_without_reading_all,
             partitions_made_by_an_upgrade_get_settings_for_autovacuum)
