@@ -2,8 +2,9 @@
 """Does the schema, and every statement of the server, obey the rules of Citus? Citus itself is not needed.
 
 Run under test/lib/pg.sh: migrates the private database by nhjcctl, reads sql/citus.sql for what is distributed by which
-column, and the statements (struct db_stmt) out of the sources of the server.
+column, and the statements (struct db_stmt) out of the sources of the server; of functions what the database has.
 """
+import json
 import os
 import re
 import subprocess
@@ -17,6 +18,13 @@ CTL = os.path.join(os.environ['NHJC_BIN_DIR'], 'nhjcctl')
 ALLOWED = {
     'outbox.release': 'the rows of a message are found by its id, over the index on message; once per failure to pack',
     'outbox.repack': 'the same, when an operator sends a parked message again',
+}
+
+# The same of functions: they insert whole rows of the table's type, the distribution column among them.
+WHOLE_ROWS = {
+    'energy_day_write': ['unit_energy_day'],
+    'energy_month_refresh': ['unit_consumption_month', 'unit_energy_month'],
+    'storage_pack_unit': ['rollup_day'],
 }
 
 
@@ -176,6 +184,17 @@ class Rules(unittest.TestCase):
         self.assertGreater(found, 100, 'the statements were not found in the sources')
         self.assertEqual({name: text for name, text in broken.items() if name not in ALLOWED}, {})
         self.assertEqual(sorted(set(ALLOWED) - set(broken)), [], 'allowed, but obeys the rule or is gone')
+
+    def test_every_function_that_writes_names_the_distribution_column(self):
+        functions = json.loads(run('psql', '-XAtq', '-c', "SELECT json_agg(json_build_array(proname, prosrc)) FROM pg_proc"
+                                                          " WHERE pronamespace = 'public'::regnamespace"))
+        broken = {}
+        for name, body in functions:
+            for statement in re.sub(r'--[^\n]*', '', body).split(';'):
+                for table in broken_writes(statement, self.plan.column):
+                    broken.setdefault(name, set()).add(table)
+        self.assertGreater(len(functions), 40)
+        self.assertEqual({name: sorted(tables) for name, tables in broken.items()}, WHOLE_ROWS)
 
     def test_the_rules_themselves_find_what_breaks_them(self):
         column = {'upload': 'sender_id', 'outbox': 'unit_id'}

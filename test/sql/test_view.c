@@ -222,12 +222,12 @@ static const struct {
     {"month",
      "2026-01-01",
      "2026-03-01",
-     {"rollup_month", "reported_frame_2026"},
+     {"rollup_month_pkey", "reported_frame_2026_pkey"},
      {"reported_frame_2025", "rollup_day", "rollup_year", "reading_frame"}},
     {"year",
      "2026-01-01",
      "2027-01-01",
-     {"rollup_year", "reported_frame_2026"},
+     {"rollup_year_pkey", "reported_frame_2026_pkey"},
      {"reported_frame_2025", "rollup_day", "rollup_month", "reading_frame"}},
 };
 
@@ -303,6 +303,10 @@ static void before(void)
             " FROM generate_series(100, 600) u, generate_series(timestamptz '2025-12-20', '2026-03-05', '1 day') ts;"
             "INSERT INTO reported_frame SELECT u, 0, 1, ts, '{NULL,NULL,NULL,1,2}'"
             " FROM generate_series(100, 600) u, generate_series(timestamptz '2025-12-20', '2026-03-05', '1 day') ts;"
+            "INSERT INTO rollup_month SELECT u, 0, ts, '{1,2,3}', '{1,2,3}', '{1,2,3}', '{1,1,1}'"
+            " FROM generate_series(100, 600) u, generate_series(timestamptz '2023-01-01', '2026-03-01', '1 month') ts;"
+            "INSERT INTO rollup_year SELECT u, 0, ts, '{1,2,3}', '{1,2,3}', '{1,2,3}', '{1,1,1}'"
+            " FROM generate_series(100, 1600) u, generate_series(timestamptz '2021-01-01', '2026-01-01', '1 year') ts;"
             "ANALYZE"));
     db_close(&db);
 }
