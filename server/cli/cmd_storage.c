@@ -21,6 +21,7 @@ static const struct db_stmt TABLES = {"storage.tables",
                                       "WHERE bytes > 0 ORDER BY array_position(ARRAY['raw', 'rollup', 'payload', "
                                       "'receipt', 'audit', 'queue', 'master'], kind), bytes DESC"};
 static const struct db_stmt PER_READING = {"storage.per_reading", "SELECT storage_bytes_per_reading()"};
+static const struct db_stmt FULL = {"storage.full", "SELECT storage_days_until_full($1, $2, $3, $4, $5)"};
 static const struct db_stmt HORIZON = {"storage.horizon",
                                        "SELECT tbl, oldest, until, days_ahead FROM storage_horizon($1)"};
 static const struct db_stmt ORPHANS = {"storage.orphans", "SELECT name, found, example FROM storage_orphans($1)"};
@@ -111,6 +112,28 @@ static RESULT room(struct report *r, int64_t *free_bytes)
     return alarm_disk(r->cli->db, free_bytes, &all);
 }
 
+/* How long the room lasts; -1: not known, or for ever. */
+static RESULT days_left(struct report *r, int64_t left, int64_t *days)
+{
+    struct retention keep = keep_of(&r->cli->config);
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    *days = -1;
+    if (left < 0) {
+        return RESULT_OK;
+    }
+    db_params_init(&p);
+    db_bind_time(&p, clock_now());
+    db_bind_int8(&p, left);
+    db_bind_int8(&p, keep.raw_ms);
+    db_bind_int8(&p, keep.payload_ms);
+    db_bind_int8(&p, keep.audit_ms);
+    TRY(db_ask(r->cli->db, &FULL, &p, &rows));
+    *days = db_is_null(rows, 0, 0) ? -1 : db_get_int(rows, 0, 0);
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
 static void number_row(struct table *t, const char *key, const char *words, int64_t value)
 {
     table_text(t, key);
@@ -126,10 +149,11 @@ static RESULT show_forecast(struct report *r)
 {
     static const struct table_column COLUMNS[] = {
         {"name", "项 name", false}, {"meaning", "含义 meaning", false}, {"value", "值 value", true}};
-    int64_t left = -1;
+    int64_t left = -1, days = -1;
     bool known = false;
     dec128 each = 0;
     TRY(room(r, &left));
+    TRY(days_left(r, left, &days));
     TRY(per_reading(r, &known, &each));
     struct table *t = table_new(COLUMNS, ARRAY_LEN(COLUMNS));
     number_row(t, "bytes", "合计字节 / bytes in all", r->bytes);
@@ -138,9 +162,9 @@ static RESULT show_forecast(struct report *r)
     number_row(t, "bytesPer1000Readings", "每千条读数字节（含索引） / bytes per 1000 readings with index",
                known ? (int64_t)(each / 1000) : -1);
     number_row(t, "bytesFree", "可用字节 / bytes free", left);
-    number_row(t, "daysUntilFull", "预计写满天数 / days until full",
-               left >= 0 && r->bytes_per_day > 0 ? left / r->bytes_per_day : -1);
-    r->alarm |= left >= 0 && left < 30 * r->bytes_per_day;
+    number_row(t, "daysUntilFull", "预计写满天数（计入到期删除） / days until full, what expires by then counted",
+               days);
+    r->alarm |= days >= 0 && days < 30;
     section(r, "forecast", "预测 / forecast", &t);
     return RESULT_OK;
 }

@@ -155,6 +155,31 @@ LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
                             AND CASE WHEN s.key LIKE 'made:%' THEN s.value::timestamptz > cutoff END))
 $$;
 
+-- In how many days the disk is full, of which `room` bytes are left, when all grows on as now: what is past its retention by then is
+-- gone, and so in its time what is still to come (a month goes whole, so up to 31 days later). What is due already and still there has
+-- a reason to stay, and is not counted as room. NULL: never.
+CREATE OR REPLACE FUNCTION storage_days_until_full(at timestamptz, room bigint, raw_ms bigint, payload_ms bigint, audit_ms bigint)
+RETURNS bigint LANGUAGE sql STABLE SET search_path = public, pg_catalog AS $$
+    WITH keep (kind, days) AS (VALUES ('raw', raw_ms / 86400000.0), ('payload', payload_ms / 86400000.0), ('audit', audit_ms / 86400000.0)),
+    grow AS MATERIALIZED (
+        SELECT k.days + 31 AS until, sum(t.bytes_per_day) AS per_day FROM storage_tables(storage_days_until_full.at) t
+        LEFT JOIN keep k ON k.kind = t.kind GROUP BY 1),
+    parts AS MATERIALIZED (SELECT p.*, storage_kind(p.tbl) AS kind, CASE WHEN s.key LIKE 'made:%' AND p.upper_ts > raw_from()
+                           THEN s.value::timestamptz END AS made FROM storage_partitions() p LEFT JOIN setting s ON s.key = 'made:' || p.part),
+    gone AS MATERIALIZED ( -- late history is kept longer, and what is younger waits for it (storage_until)
+        SELECT k.days + extract(epoch FROM greatest(p.upper_ts, (SELECT max(m.made) FROM parts m WHERE p.kind = 'raw' AND m.lower_ts <= p.lower_ts))
+                                           - storage_days_until_full.at) / 86400 AS day, p.bytes
+        FROM parts p JOIN keep k ON k.kind = p.kind),
+    points AS (SELECT 0.0 AS day UNION SELECT g.day FROM gone g WHERE g.day > 0 UNION SELECT w.until FROM grow w WHERE w.until IS NOT NULL),
+    levels AS (
+        SELECT p.day, lead(p.day) OVER (ORDER BY p.day) AS next, (SELECT sum(w.per_day) FROM grow w WHERE w.until > p.day OR w.until IS NULL) AS slope,
+               room + coalesce((SELECT sum(g.bytes) FROM gone g WHERE g.day > 0 AND g.day <= p.day), 0)
+               - (SELECT sum(w.per_day * least(p.day, w.until)) FROM grow w) AS space
+        FROM points p)
+    SELECT floor(min(l.day + l.space / l.slope))::bigint FROM levels l
+    WHERE l.slope > 0 AND (l.space >= 0 OR l.day = 0) AND (l.next IS NULL OR l.day + l.space / l.slope <= l.next)
+$$;
+
 -- Partitions of a kind whose time is over before `cutoff`, oldest first. held: why the oldest of those that may not go has
 -- to wait; without it one reading of 2010 would keep all readings longer, and nobody would know.
 DROP FUNCTION IF EXISTS storage_due(text, timestamptz);

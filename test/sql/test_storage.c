@@ -433,6 +433,30 @@ START_TEST(growth_of_a_young_platform_is_counted_by_its_own_days)
 }
 END_TEST
 
+START_TEST(the_forecast_knows_what_expires)
+{
+    struct db *db = open_db();
+    readings(db, "2026-01-01 00:00:00", 24 * 104);
+    OK(db_exec(db, "ANALYZE; CREATE VIEW grow AS SELECT sum(bytes_per_day) AS b, pg_total_relation_size("
+                   "'reading_frame_202601') AS january FROM storage_tables('2026-04-15');"
+                   "CREATE FUNCTION days(room numeric, raw integer) RETURNS bigint LANGUAGE sql AS $$ SELECT"
+                   " storage_days_until_full('2026-04-15', room::bigint, raw * 86400000::bigint,"
+                   " 36500 * 86400000::bigint, 36500 * 86400000::bigint) $$"));
+    ck_assert_int_eq(NUMBER(db, "SELECT days(0, 9000)"), 0);
+    ck_assert_int_eq(NUMBER(db, "SELECT days(25.5 * b, 9000) FROM grow"), 25);
+    /* January goes on 1 May, 16 days from now: before that nothing changes, later there is its room */
+    ck_assert_int_eq(NUMBER(db, "SELECT days(14.5 * b, 89) FROM grow"), 14);
+    ck_assert_int_eq(NUMBER(db, "SELECT days(17.5 * b, 89) - floor(17.5 + january / b)::bigint FROM grow"), 0);
+    /* In time all that is there now is gone, and readings stay as many as they are then. */
+    ck_assert_int_gt(NUMBER(db, "SELECT days(120.5 * b, 89) FROM grow"), 130);
+    /* What is due and still there has its reason, and is no room; nor is late history before its time. */
+    ck_assert_int_eq(NUMBER(db, "SELECT days(9.5 * b, 60) FROM grow"), 9);
+    OK(db_exec(db, "INSERT INTO setting VALUES ('made:reading_frame_202601', '2026-04-01 00:00:00+00')"));
+    ck_assert_int_eq(NUMBER(db, "SELECT days(60.5 * b, 89) FROM grow"), 60);
+    db_close(&db);
+}
+END_TEST
+
 START_TEST(every_partition_made_has_settings_for_autovacuum)
 {
     struct db *db = open_db();
@@ -498,5 +522,6 @@ DBTEST_MAIN("storage", fresh, partitions_are_dropped_whole_and_only_when_their_l
             nothing_expires_while_rollups_are_computed, what_has_expired_is_not_made_again_ahead_of_time,
             what_does_not_belong_is_found, the_horizon_ends_at_the_first_gap,
             growth_is_what_the_partitions_of_the_last_month_hold, growth_of_a_young_platform_is_counted_by_its_own_days,
-            every_partition_made_has_settings_for_autovacuum, receipts_of_the_last_month_are_found_without_reading_all,
+            the_forecast_knows_what_expires, every_partition_made_has_settings_for_autovacuum,
+            receipts_of_the_last_month_are_found_without_reading_all,
             partitions_made_by_an_upgrade_get_settings_for_autovacuum)
