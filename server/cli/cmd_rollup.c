@@ -12,6 +12,8 @@
 static const struct db_stmt CODES = {
     "cli_codes", "SELECT id, code FROM unit WHERE ($1 = '' OR code = $1) AND next_slot > 0 ORDER BY code"};
 
+static const struct db_stmt RAW_FROM = {"cli_raw_from", "SELECT raw_from()"};
+
 struct verification {
     struct registry *registry;
     int64_t from, to;
@@ -41,10 +43,30 @@ static RESULT verify_rows(struct cli *cli, struct verification *v, const struct 
     return RESULT_OK;
 }
 
+/* That nothing differs must not vouch for what nobody compared. */
+static RESULT tell_frozen(struct cli *cli, const struct verification *v)
+{
+    char text[CALTIME_TEXT];
+    struct db_rows *rows = NULL;
+    TRY(db_query(cli->db, &RAW_FROM, NULL, &rows));
+    int64_t gone = db_get_time(rows, 0, 0);
+    db_rows_free(&rows);
+    if (v->from < gone) {
+        caltime_format(gone, text);
+        fprintf(
+            stderr,
+            "注意 / note: %s 之前的读数已过期，其汇总不再变动，未核对 / readings before %s have expired: their rollups "
+            "stay as they are and were not compared\n",
+            text, text);
+    }
+    return RESULT_OK;
+}
+
 static RESULT verify(struct cli *cli, struct verification *v, const char *code)
 {
     TRY(cli_db(cli));
     TRY(cli_known_sender(cli, code, false));
+    TRY(tell_frozen(cli, v));
     TRY(registry_open(cli->db, &v->registry));
     struct db_params p;
     db_params_init(&p);

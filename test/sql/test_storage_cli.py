@@ -91,6 +91,18 @@ class Storage(unittest.TestCase):
         self.assertEqual(sql("SELECT count(*) FROM audit_log WHERE action = 'storage.expire' AND actor LIKE 'operator:%'"), '5')
         self.assertEqual(json.loads(self.ctl('storage', 'expire', '--json')), [])
 
+    def test_3b_verify_does_not_vouch_for_what_has_expired(self):
+        def note(*words):
+            done = subprocess.run([CTL, '-c', self.conf.name, 'rollup', *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stderr
+        sql("INSERT INTO setting VALUES ('raw_from', '2020-01-31 16:00:00+00') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        self.assertIn('2020-02-01 00:00:00', note('verify'))
+        self.assertIn('2020-02-01 00:00:00', note('repair', '--from', '2020-01-31'))
+        self.assertEqual(note('verify', '--from', '2020-02-01'), '')
+        sql("DELETE FROM setting WHERE key = 'raw_from'")
+        self.assertEqual(note('verify'), '')
+
     def fill_days(self, since, until):
         """Rows of half a page of 40 enterprises, by day, as they come."""
         sql("SELECT partition_ensure('reading', '%s'); INSERT INTO unit (id, code, name, region_code, industry_code, state)"
