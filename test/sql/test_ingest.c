@@ -917,6 +917,7 @@ START_TEST(a_commit_whose_answer_was_lost_is_found_again_and_is_no_duplicate)
     OK(db_exec(other, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'"));
     OK(db_exec(other, "SELECT pg_reload_conf()"));
     WAIT_UNTIL(other, "current_setting('synchronous_standby_names') = 'nobody'");
+    OK(db_exec(other, "CHECKPOINT")); /* commits wait when the checkpointer has read it, too */
     struct waiting w = {
         .bench = &b, .id = "m1", .xml = document(b.arena, record(b.arena, 0, "2024-03-01 00:15:00", "2", ""))};
     pthread_create(&w.thread, NULL, send_waiting, &w);
