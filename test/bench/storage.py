@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 BUILD = os.environ['NHJC_BUILD']
@@ -151,6 +152,26 @@ def pack():
     return {'seconds': round(seconds), 'months': months, 'bytesBefore': before, 'bytes': int(sql(DAY_BYTES)[0][0])}
 
 
+def storage(*words, retention='5y'):
+    """What nhjcctl storage says, and how long it took; status 1 is an alarm, of no matter here."""
+    with tempfile.NamedTemporaryFile('w', suffix='.conf') as conf:
+        conf.write('retention_raw = %s\n' % retention)
+        conf.flush()
+        start = time.monotonic()
+        done = subprocess.run([os.path.join(BUILD, 'bin', 'nhjcctl'), '-c', conf.name, 'storage', *words, '--json'], stdout=subprocess.PIPE, text=True)
+        return json.loads(done.stdout), round(time.monotonic() - start, 2)
+
+
+def housekeeping(filled):
+    """The operator's report, then the oldest months of readings dropped: last of all, for what it takes away."""
+    sql("DELETE FROM setting WHERE key LIKE 'made:%'")  # as if each month had been filled while it was the present
+    report, seconds = storage('--disk-size', '1T')
+    expired, took = storage('expire', retention='%dd' % max(1, (filled['years'] - 1) * 365))
+    return {'reportSeconds': seconds, 'orphans': {row['name']: row['found'] for row in report['orphans'] if row['found']}, 'expireSeconds': took,
+            'expired': sum(row['held'] == '' for row in expired), 'kept': sum(row['held'] != '' for row in expired),
+            'expiredBytes': sum(row['bytes'] for row in expired if row['held'] == '')}
+
+
 DAY_BYTES = "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('rollup_day') WHERE isleaf"
 LATE, STATISTICS = 1, range(2, 7)  # --what of bench_storage.c
 
@@ -184,6 +205,10 @@ def table(result):
     if late:
         lines += ['', 'one late reading in the oldest year: stored in %.2f ms, rolled up in %.2f ms (median); rows written: hour %d, day %d, month %d, year %d'
                   % (late['storeMs']['median'], late['rollupMs']['median'], *late['rows'].values())]
+    kept = result['housekeeping']
+    lines += ['nhjcctl storage: %.2f s%s; storage expire: %d months of readings, %s bytes, in %.2f s%s' % (
+        kept['reportSeconds'], ', orphans: %s' % kept['orphans'] if kept['orphans'] else '', kept['expired'], format(kept['expiredBytes'], ','),
+        kept['expireSeconds'], ', %d kept' % kept['kept'] if kept['kept'] else '')]
     for name, plan in result['plans'].items():
         lines.append('plan: %-36s %8.2f ms  %s' % (name, plan['ms'], '; '.join(plan['scans'])))
     return '\n'.join(lines)
@@ -220,6 +245,7 @@ def main():
     if not args.no_pack:
         result['packed'] = pack()
         result['packed']['queryDataDays'] = ask_days(args, filled)
+    result['housekeeping'] = housekeeping(filled)
     print(json.dumps(result, ensure_ascii=False, indent=2) if args.json else table(result))
 
 
