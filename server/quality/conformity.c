@@ -210,13 +210,13 @@ static void judge_clock(struct conformity *c, struct conformity_result *r)
         say(r, false, "没有注册的端设备", "no end device is registered");
     else if (!c->has_heartbeat)
         say(r, false, "端设备未发送心跳，时钟偏差未知", "the end device sent no heartbeat: its clock is unknown");
-    else if (c->last_seen < c->to - CONFORMITY_SEEN_DAYS * DAY_US)
+    else if (c->heartbeat_at < c->to - CONFORMITY_SEEN_DAYS * DAY_US)
         SAY(c, r, false, "最近一次心跳在 %s，距期末超过 %d 天",
-            "the last heartbeat was at %s, over %d days before the end", time_text(c, c->last_seen),
+            "the last heartbeat was at %s, over %d days before the end", time_text(c, c->heartbeat_at),
             CONFORMITY_SEEN_DAYS);
     else
         SAY(c, r, size <= CONFORMITY_CLOCK_MS, "偏差 %lld.%03lld 秒（%s）", "off by %lld.%03lld s (%s)",
-            (long long)(size / 1000), (long long)(size % 1000), time_text(c, c->last_seen));
+            (long long)(size / 1000), (long long)(size % 1000), time_text(c, c->heartbeat_at));
 }
 
 /* What the share rests on: the types that readings were sent with, or what the items are configured as. */

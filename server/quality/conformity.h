@@ -77,7 +77,7 @@ struct conformity {
     /* device */
     bool has_device, has_heartbeat;
     const char *device_serial;
-    int64_t clock_offset_ms, last_seen; /* of the device seen last */
+    int64_t clock_offset_ms, heartbeat_at; /* of the device whose heartbeat came last */
     /* days */
     struct quality_list days; /* of the period, whole days only */
     size_t window_first, window_days;

@@ -18,9 +18,9 @@ static const struct db_stmt UNIT = {
 static const struct db_stmt CERTIFICATE = {
     "conformity.certificate", "SELECT count(*), max(not_after) FROM certificate WHERE identity = $1"
                               " AND revoked_at IS NULL AND not_after > $2 AND ($3 = '' OR fingerprint = $3)"};
-static const struct db_stmt DEVICE = {"conformity.device",
-                                      "SELECT serial, clock_offset_ms, last_seen FROM device WHERE unit_id = $1"
-                                      " ORDER BY (clock_offset_ms IS NULL), last_seen DESC NULLS LAST, serial LIMIT 1"};
+static const struct db_stmt DEVICE = {
+    "conformity.device", "SELECT serial, clock_offset_ms, heartbeat_at FROM device WHERE unit_id = $1"
+                         " ORDER BY heartbeat_at DESC NULLS LAST, last_seen DESC NULLS LAST, serial LIMIT 1"};
 static const struct db_stmt REFUSED = {
     "conformity.refused", "SELECT count(*) FROM upload_refused WHERE sender_code = $1 AND received_at >= $2"
                           " AND received_at < $3"};
@@ -141,7 +141,7 @@ static RESULT read_device(struct db *db, struct db_params *p, struct conformity 
     c->device_serial = c->has_device ? arena_strdup(c->arena, db_get_text(rows, 0, 0)) : "";
     if (c->has_heartbeat) {
         c->clock_offset_ms = db_get_int(rows, 0, 1);
-        c->last_seen = db_get_time(rows, 0, 2);
+        c->heartbeat_at = db_get_time(rows, 0, 2);
     }
     db_rows_free(&rows);
     return RESULT_OK;

@@ -24,9 +24,9 @@ static const struct db_stmt REGISTER = {
     "FROM d, unit u WHERE u.id = $1"};
 static const struct db_stmt NOTIFY = {"device.notify", "SELECT pg_notify('nhjc_registry', $1)"};
 static const struct db_stmt SEEN = {
-    "device.seen",
-    "UPDATE device SET last_seen = $3, clock_offset_ms = $4, pending_records = coalesce($5, pending_records), "
-    "software_version = coalesce($6, software_version) WHERE unit_id = $1 AND device_id = $2"};
+    "device.seen", "UPDATE device SET last_seen = $3, heartbeat_at = $3, clock_offset_ms = $4, pending_records = "
+                   "coalesce($5, pending_records), "
+                   "software_version = coalesce($6, software_version) WHERE unit_id = $1 AND device_id = $2"};
 
 static void bind_registration(struct db_params *p, const struct device_registration *d)
 {

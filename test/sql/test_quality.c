@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "db/migrate.h"
 #include "quality/conformity.h"
+#include "registry/device_store.h"
 #include "rollup/rollup.h"
 
 #define UNIT_A "91420100000000001A"
@@ -655,6 +656,30 @@ START_TEST(a_certificate_counts_while_it_is_bound_unrevoked_and_unexpired)
 }
 END_TEST
 
+/* A registration says nothing about the clock. */
+START_TEST(a_clock_is_as_old_as_the_heartbeat_that_told_it)
+{
+    struct bench b = one_item();
+    struct device_registration d = {.unit_id = 1, .enterprise_code = UNIT_A, .serial = "edge"};
+    struct device_registered known;
+    clock_set_fake(instant("2026-03-02 08:00:00"));
+    OK(device_register(b.db, &d, &known));
+    struct device_sign sign = {1, known.device_id, NULL, 1500, -1};
+    OK(device_seen(b.db, &sign));
+    clock_set_fake(instant("2026-04-20 12:00:00"));
+    OK(device_register(b.db, &d, &known));
+    struct conformity c = facts(&b, "2026-04-01 00:00:00", "2026-04-20 00:00:00");
+    conformity_judge(&c);
+    ck_assert(!c.results[RULE_CLOCK].passed);
+    ck_assert_ptr_nonnull(strstr(c.results[RULE_CLOCK].reason_en, "heartbeat was at 2026-03-02 08:00"));
+    OK(device_seen(b.db, &sign));
+    c = facts(&b, "2026-04-01 00:00:00", "2026-04-20 00:00:00");
+    conformity_judge(&c);
+    ck_assert(c.results[RULE_CLOCK].passed);
+    close_bench(&b);
+}
+END_TEST
+
 START_TEST(the_running_day_is_no_part_of_the_conformity_test)
 {
     struct bench b = one_item();
@@ -704,4 +729,4 @@ DBTEST_MAIN("quality", before, a_day_with_every_reading_in_time_is_complete,
             an_outage_lies_between_hours_that_came_in_time, the_last_hour_of_an_outage_does_not_prove_the_rest,
             an_enterprise_without_hourly_items_proves_make_up_by_days,
             a_certificate_counts_while_it_is_bound_unrevoked_and_unexpired,
-            the_running_day_is_no_part_of_the_conformity_test)
+            a_clock_is_as_old_as_the_heartbeat_that_told_it, the_running_day_is_no_part_of_the_conformity_test)

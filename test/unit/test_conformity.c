@@ -52,7 +52,7 @@ static struct conformity fine(void)
     c.config_version = 3;
     c.active_items = 7;
     c.has_device = c.has_heartbeat = true;
-    c.last_seen = c.to;
+    c.heartbeat_at = c.to;
     *ARENA_PUSH(arena, c.outages, c.outage_count, c.outage_cap) =
         (struct conformity_outage){c.from, c.from + DAY_US, 96, 96};
     c.tce = (dec128)100 * DECIMAL_SCALE;
@@ -205,9 +205,9 @@ END_TEST
 START_TEST(a_device_that_was_not_heard_of_for_days_has_no_known_clock)
 {
     struct conformity c = fine();
-    c.last_seen = c.to - 2 * DAY_US;
+    c.heartbeat_at = c.to - 2 * DAY_US;
     expect_only(&c, RULE_COUNT);
-    c.last_seen--;
+    c.heartbeat_at--;
     expect_only(&c, RULE_CLOCK);
     expect_words(&c, RULE_CLOCK, "最近一次心跳在 2026-03-13 23:59", "the last heartbeat was at 2026-03-13 23:59");
 }
