@@ -222,7 +222,6 @@ static RESULT fill(struct span *s, struct quality_counts *counts, struct arena *
 {
     size_t days = (size_t)((s->to - s->from) / DAY_US);
     int run = 0;
-    TRY(quality_store_refused(s->db, s->unit->id, s->from, s->to, arena, &s->refused));
     TRY(count_days(s, scratch, counts));
     if (quality_good_day(&counts[0]))
         TRY(run_before(s, scratch, &run));
@@ -241,12 +240,14 @@ static RESULT fill(struct span *s, struct quality_counts *counts, struct arena *
     return RESULT_OK;
 }
 
-/* Nothing is known before the first item, and nothing can be due after today. */
+/* Nothing is known before the first item and the first refused record, and nothing can be due after today. */
 static void clip(struct span *s)
 {
     int64_t first = INT64_MAX, tomorrow = period_next(GRAN_DAY, period_start(GRAN_DAY, clock_now()));
     for (size_t i = 0; i < s->items->count; i++)
         first = s->items->at[i].since < first ? s->items->at[i].since : first;
+    for (size_t i = 0; i < s->refused.count; i++)
+        first = s->refused.at[i].day < first ? s->refused.at[i].day : first;
     s->to = s->to < tomorrow ? s->to : tomorrow;
     first = first < s->to ? period_start(GRAN_DAY, first) : s->to;
     if (s->from < first)
@@ -265,6 +266,7 @@ RESULT quality_of_unit(struct db *db, const struct quality_unit *unit, int64_t f
     struct span s = {.db = db, .unit = unit, .items = &items, .from = from, .to = to, .visit = visit, .arg = arg};
     s.cut = clock_now() - (unit->upload_period + QUALITY_GRACE_S) * USEC_PER_SEC;
     TRY(learn_history(&s));
+    TRY(quality_store_refused(db, unit->id, from, to, arena, &s.refused));
     clip(&s);
     if (s.from >= s.to)
         return RESULT_OK;

@@ -205,6 +205,26 @@ static void refuse(struct db *db, int ordinal, const char *code, const char *dat
     mem_free(sql);
 }
 
+/* The first uploads of a device are those that are refused; what it sends of the days before its configuration, too. */
+START_TEST(refused_records_of_days_before_the_configuration_are_told)
+{
+    struct bench b = one_item();
+    OK(db_exec(b.db, "SELECT partition_ensure('receipt', '2026-03-04')"));
+    refuse(b.db, 0, "3201", POWER, "2026-02-20 10:00:00");
+    refuse(b.db, 1, "3101", "0000000002339999", "2026-02-27 10:00:00");
+    ask(&b, UNIT_A, "2010-01-01 00:00:00", "2026-03-02 00:00:00");
+    ck_assert_uint_eq(b.list.count, 3);
+    ck_assert_str_eq(day(&b, "2026-02-20 00:00:00"), "0 1=0+0+1 s0 0 0 0");
+    ck_assert_str_eq(day(&b, "2026-02-27 00:00:00"), "0 1=0+0+1 s0 0 0 0");
+    ck_assert_str_eq(day(&b, "2026-03-01 00:00:00"), "96 0=0+0+0 s0 0 0 0");
+    OK(db_exec(b.db, "UPDATE collect_item SET stat_type = 2")); /* no item of which anything is expected by the day */
+    ask(&b, UNIT_A, "2026-02-20 12:00:00", "2026-03-02 00:00:00");
+    ck_assert_uint_eq(b.list.count, 1);
+    ck_assert_str_eq(day(&b, "2026-02-27 00:00:00"), "0 1=0+0+1 s0 0 0 0");
+    close_bench(&b);
+}
+END_TEST
+
 /* Whatever a record was refused for first, a day that cannot be is none. */
 START_TEST(a_refused_record_of_an_impossible_day_belongs_to_the_day_of_its_arrival)
 {
@@ -713,6 +733,7 @@ DBTEST_MAIN("quality", before, a_day_with_every_reading_in_time_is_complete,
             late_readings_fill_their_slots_and_are_counted_apart, invalid_readings_are_received_and_fill_nothing,
             suspect_readings_count_and_are_named,
             a_refused_record_belongs_to_the_day_it_was_meant_for_or_else_of_its_arrival,
+            refused_records_of_days_before_the_configuration_are_told,
             a_refused_record_of_an_impossible_day_belongs_to_the_day_of_its_arrival,
             a_refused_record_counts_with_its_item_in_whichever_form_its_code_was_sent,
             refused_records_beyond_those_named_are_counted_from_the_receipt,
