@@ -253,6 +253,7 @@ static RESULT claim(struct lane *lane, const struct basket *b, const struct outb
     m->kind = c->kind;
     m->records = c->records;
     m->attempts = 1;
+    m->put_off = 0;
     lane->alone = b->rows[0].unit_id == b->rows[b->packed - 1].unit_id ? b->rows[0].unit_id : 0;
     snprintf(m->digest, sizeof m->digest, "%s", c->digest);
     return RESULT_OK;

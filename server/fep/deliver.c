@@ -210,7 +210,7 @@ static void on_refused(struct delivery *d)
  * reason; nothing is parked without a refusal. */
 static void on_retry(struct delivery *d)
 {
-    if (d->outcome.code < 9000 || d->m->attempts < OUTBOX_STUCK_TRIES) {
+    if (d->outcome.code < 9000 || d->m->put_off + 1 < OUTBOX_STUCK_TRIES) {
         later(d, false);
         return;
     }

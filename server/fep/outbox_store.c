@@ -62,7 +62,8 @@ static const struct db_stmt DUE = {
     "WITH carried AS MATERIALIZED (SELECT m.id, o.unit_id, " PLACE " AS place FROM fep_message m "
     " JOIN outbox o ON o.message = m.id WHERE m.destination_id = $1 AND m.state IN ('leased', 'waiting')), "
     "head AS MATERIALIZED (SELECT unit_id, min(place) AS place FROM carried GROUP BY unit_id) "
-    "SELECT m.id, m.message_id, m.kind, m.attempts, m.records, m.digest, m.content, m.requeued_at IS NOT NULL "
+    "SELECT m.id, m.message_id, m.kind, m.attempts, m.records, m.digest, m.content, m.requeued_at IS NOT NULL, "
+    "m.put_off "
     "FROM fep_message m WHERE m.destination_id = $1 AND m.state = 'waiting' AND m.next_at <= $2 "
     "AND NOT EXISTS (SELECT 1 FROM carried c JOIN head h ON h.unit_id = c.unit_id "
     " WHERE c.id = m.id AND h.place < c.place) ORDER BY m.id LIMIT 1 FOR UPDATE OF m SKIP LOCKED"};
@@ -85,6 +86,7 @@ static const struct db_stmt MOVE = {
                    "settled_at = $6, requeued_at = coalesce($7, requeued_at) WHERE id = $1"};
 static const struct db_stmt ANSWER = {"outbox.answer",
                                       "UPDATE fep_message SET response_code = $2, response_text = $3, "
+                                      "put_off = CASE WHEN $2 >= 9000 THEN put_off + 1 ELSE 0 END, "
                                       "remote_upload_id = coalesce($4, remote_upload_id) WHERE id = $1"};
 static const struct db_stmt RELEASE = {"outbox.release", "UPDATE outbox SET message = NULL WHERE message = $1"};
 static const struct db_stmt REPACK = {"outbox.repack",
@@ -521,6 +523,7 @@ static void read_message(const struct db_rows *rows, struct fep_message *m)
     copy_text(m->message_id, sizeof m->message_id, db_get_text(rows, 0, 1));
     m->kind = (int)db_get_int(rows, 0, 2);
     m->attempts = (int)db_get_int(rows, 0, 3) + 1;
+    m->put_off = (int)db_get_int(rows, 0, 8);
     m->records = (int)db_get_int(rows, 0, 4);
     copy_text(m->digest, sizeof m->digest, db_get_text(rows, 0, 5));
     size_t n = 0;

@@ -74,6 +74,7 @@ struct fep_message {
     char message_id[FEP_MESSAGE_ID];
     int kind;     /* enum pack_kind */
     int attempts; /* this one included */
+    int put_off;  /* answers 9xxx in a row before this attempt */
     int records;
     char digest[65];    /* hex SHA-256 of the plain XML */
     struct buf content; /* gzip */

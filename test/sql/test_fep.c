@@ -985,6 +985,24 @@ START_TEST(a_message_that_is_put_off_for_ever_is_divided)
 }
 END_TEST
 
+/* What had no answer may have been taken: it keeps its id as long as it is not put off eight times itself. */
+START_TEST(broken_connections_do_not_divide_a_message)
+{
+    for (int unit = 1; unit <= 4; unit++)
+        put_upload(unit, 1, 1);
+    SET_UPPER(upper.forget_every = 1);
+    struct fep *f = start();
+    EVENTUALLY(NUMBER(db, "SELECT max(attempts) FROM fep_message") > OUTBOX_STUCK_TRIES);
+    SET_UPPER(upper.forget_every = 0, upper.busy_every = upper.calls + 1); /* the next one, and no other soon */
+    EVENTUALLY(unsent() == 0);
+    fep_stop(&f);
+    for (int unit = 1; unit <= 4; unit++)
+        expect_sequence(unit, 1, 1);
+    ck_assert_int_eq(UPPER(upper.count), 1);
+    finish();
+}
+END_TEST
+
 START_TEST(a_second_forwarder_waits_until_the_first_is_gone)
 {
     struct fep *first = start();
@@ -1485,27 +1503,30 @@ START_TEST(an_enterprises_older_message_goes_first_even_when_a_later_one_is_due)
 }
 END_TEST
 
-DBTEST_MAIN(
-    "fep", before, each_reading_arrives_once_and_in_order_whatever_the_link_does, live_uploads_go_on_while_it_runs,
-    one_enterprises_history_does_not_hold_up_the_others,
-    a_lease_of_a_former_process_is_taken_up_with_the_same_id_and_bytes,
-    a_refused_upload_is_parked_alone_and_the_rest_goes_on, a_requeued_message_goes_out_with_its_own_id_and_bytes,
-    data_that_went_before_a_requeued_message_follow_it_once_more,
-    several_requeued_messages_end_in_the_order_of_the_uploads, a_refused_link_parks_nothing,
-    an_enterprise_that_is_not_admitted_there_does_not_stop_the_others,
-    a_message_that_always_fails_holds_up_only_its_own_enterprises, configurations_keep_their_place_between_the_data,
-    a_lower_platforms_set_is_divided_by_enterprise, sealed_uploads_are_opened_with_the_devices_key,
-    an_upload_gone_from_the_archive_is_parked_and_packed_anew_when_it_is_back,
-    what_was_refused_at_intake_is_settled_without_a_call, an_outage_keeps_what_waits_and_drains_afterwards,
-    new_base_data_there_is_learned_and_the_same_message_sent_again, partly_accepted_is_sent_and_keeps_the_words,
-    readings_refused_one_by_one_are_counted_and_may_be_sent_again,
-    a_lease_that_ran_out_is_taken_up_while_its_owner_lives, a_message_that_is_put_off_for_ever_is_divided,
-    what_went_before_a_parked_message_follows_it_however_late, rows_kept_for_a_parked_message_go_when_it_is_settled,
-    a_second_forwarder_waits_until_the_first_is_gone, a_lost_database_connection_loses_nothing,
-    stopping_is_quick_while_nothing_answers, an_inactive_destination_sends_nothing, destinations_keep_their_ids,
-    a_destination_that_becomes_active_gets_every_configuration_first,
-    a_destination_is_filled_with_what_was_uploaded_before_it_was_there,
-    a_destination_that_is_not_configured_any_more_becomes_inactive, the_list_shows_every_row_with_its_state,
-    pruning_takes_bytes_then_rows_of_what_was_sent_and_nothing_else, heartbeat_and_gauges_tell_what_waits,
-    a_receipt_that_comes_late_is_taken_and_a_late_timeout_is_not, rows_that_somebody_else_took_are_not_claimed_twice,
-    an_enterprises_older_message_goes_first_even_when_a_later_one_is_due)
+DBTEST_MAIN("fep", before, each_reading_arrives_once_and_in_order_whatever_the_link_does,
+            live_uploads_go_on_while_it_runs, one_enterprises_history_does_not_hold_up_the_others,
+            a_lease_of_a_former_process_is_taken_up_with_the_same_id_and_bytes,
+            a_refused_upload_is_parked_alone_and_the_rest_goes_on,
+            a_requeued_message_goes_out_with_its_own_id_and_bytes,
+            data_that_went_before_a_requeued_message_follow_it_once_more,
+            several_requeued_messages_end_in_the_order_of_the_uploads, a_refused_link_parks_nothing,
+            an_enterprise_that_is_not_admitted_there_does_not_stop_the_others,
+            a_message_that_always_fails_holds_up_only_its_own_enterprises,
+            configurations_keep_their_place_between_the_data, a_lower_platforms_set_is_divided_by_enterprise,
+            sealed_uploads_are_opened_with_the_devices_key,
+            an_upload_gone_from_the_archive_is_parked_and_packed_anew_when_it_is_back,
+            what_was_refused_at_intake_is_settled_without_a_call, an_outage_keeps_what_waits_and_drains_afterwards,
+            new_base_data_there_is_learned_and_the_same_message_sent_again, partly_accepted_is_sent_and_keeps_the_words,
+            readings_refused_one_by_one_are_counted_and_may_be_sent_again,
+            a_lease_that_ran_out_is_taken_up_while_its_owner_lives, a_message_that_is_put_off_for_ever_is_divided,
+            broken_connections_do_not_divide_a_message, what_went_before_a_parked_message_follows_it_however_late,
+            rows_kept_for_a_parked_message_go_when_it_is_settled, a_second_forwarder_waits_until_the_first_is_gone,
+            a_lost_database_connection_loses_nothing, stopping_is_quick_while_nothing_answers,
+            an_inactive_destination_sends_nothing, destinations_keep_their_ids,
+            a_destination_that_becomes_active_gets_every_configuration_first,
+            a_destination_is_filled_with_what_was_uploaded_before_it_was_there,
+            a_destination_that_is_not_configured_any_more_becomes_inactive, the_list_shows_every_row_with_its_state,
+            pruning_takes_bytes_then_rows_of_what_was_sent_and_nothing_else, heartbeat_and_gauges_tell_what_waits,
+            a_receipt_that_comes_late_is_taken_and_a_late_timeout_is_not,
+            rows_that_somebody_else_took_are_not_claimed_twice,
+            an_enterprises_older_message_goes_first_even_when_a_later_one_is_due)
