@@ -44,13 +44,14 @@ static const struct db_stmt REFUSED = {
     "SELECT date_trunc('day', received_at), coalesce(data_code, ''), coalesce(stat_type, 0), coalesce(stat_date, ''),"
     " code, count(*) FROM upload_finding WHERE sender_id = $1 AND received_at >= $2::timestamptz - interval '1 day'"
     " AND severity = $3 AND coalesce(stat_type, 0) <= 1 GROUP BY 1, 2, 3, 4, 5"};
-/* Findings beyond the maximum of an upload were counted only. */
+/* Findings beyond the maximum of an upload were counted only; those that have expired are still counted there. */
 static const struct db_stmt REFUSED_UNNAMED = {
     "quality.refused_unnamed",
     "SELECT date_trunc('day', u.received_at), sum(u.rejected - (SELECT count(*) FROM upload_finding f"
     "  WHERE f.sender_id = u.sender_id AND f.received_at = u.received_at AND f.upload_id = u.upload_id"
     "  AND f.severity = $4))::bigint FROM upload u WHERE u.sender_id = $1 AND u.received_at >= $2"
-    " AND u.received_at < $3 AND u.rejected > 0 AND u.findings > $5 GROUP BY 1"};
+    " AND u.received_at < $3 AND u.rejected > 0 AND (u.findings > $5 OR NOT EXISTS (SELECT FROM upload_finding f"
+    "  WHERE f.sender_id = u.sender_id AND f.received_at = u.received_at AND f.upload_id = u.upload_id)) GROUP BY 1"};
 
 /* ---- enterprises and items ---- */
 

@@ -281,6 +281,28 @@ START_TEST(refused_records_beyond_those_named_are_counted_from_the_receipt)
 }
 END_TEST
 
+/* Findings are dropped before the readings and the receipts are. */
+START_TEST(refused_records_whose_findings_have_expired_are_counted_from_the_receipt)
+{
+    struct bench b = one_item();
+    quarters(b.db, "2026-03-02", "2026-03-06", 0);
+    OK(db_exec(b.db,
+               "SELECT partition_ensure('receipt', '2026-03-04');"
+               "INSERT INTO upload (sender_id, upload_id, received_at, unit_id, message_id, response_code, received,"
+               " stored, unchanged, corrected, suspect, rejected, findings)"
+               " VALUES (1, 7, '2026-03-04 10:00', 1, 'm', 2, 4, 0, 0, 0, 0, 4, 4),"
+               " (1, 8, '2026-03-05 10:00', 1, 'n', 2, 4, 0, 0, 0, 0, 4, 4);"
+               "INSERT INTO upload_finding SELECT 1, 8, '2026-03-05 10:00', i, 3201, 2, i, '" POWER "', 0,"
+               " '2026-03-02 10:00:00', 'm' FROM generate_series(0, 3) i"));
+    roll_up(b.db, 1);
+    ask(&b, UNIT_A, "2026-03-02 00:00:00", "2026-03-06 00:00:00");
+    ck_assert_str_eq(day(&b, "2026-03-02 00:00:00"), "96 100=96+0+4 s0 0.96 1 1");
+    ck_assert_str_eq(day(&b, "2026-03-04 00:00:00"), "96 100=96+0+4 s0 0.96 1 3");
+    ck_assert_str_eq(day(&b, "2026-03-05 00:00:00"), "96 96=96+0+0 s0 1 1 4");
+    close_bench(&b);
+}
+END_TEST
+
 START_TEST(good_days_are_counted_back_beyond_the_question_and_a_bad_one_begins_anew)
 {
     struct bench b = one_item();
@@ -737,6 +759,7 @@ DBTEST_MAIN("quality", before, a_day_with_every_reading_in_time_is_complete,
             a_refused_record_of_an_impossible_day_belongs_to_the_day_of_its_arrival,
             a_refused_record_counts_with_its_item_in_whichever_form_its_code_was_sent,
             refused_records_beyond_those_named_are_counted_from_the_receipt,
+            refused_records_whose_findings_have_expired_are_counted_from_the_receipt,
             good_days_are_counted_back_beyond_the_question_and_a_bad_one_begins_anew,
             of_the_running_day_only_what_is_due_is_expected_and_nothing_after_it,
             an_item_is_expected_from_its_configuration_until_it_is_retired,
