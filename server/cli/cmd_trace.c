@@ -31,7 +31,8 @@ static RESULT read_words(const struct args *args, struct trace_story *s)
     TRY(args_int(args, "stat-type", 0, 3, 0, &stat));
     s->stat_type = (int)stat;
     TRY(args_time(args, "from", s->ts - day, &s->from)); /* nothing carries it earlier, but for a clock ahead */
-    return args_time(args, "to", clock_now() + day, &s->to);
+    TRY(args_time(args, "to", clock_now() + day, &s->to));
+    return args_span(s->from, s->to);
 }
 
 static RESULT tell(struct cli *cli, const struct args *args, struct arena *a, struct trace_story *s)

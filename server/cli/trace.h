@@ -40,6 +40,7 @@ struct trace_record { /* the reading as it stands in an upload */
     const char *value;
     int input_type, scope;
     bool valid;
+    bool beside_others; /* on its line there are other records */
 };
 
 struct trace_finding {

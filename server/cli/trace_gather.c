@@ -25,7 +25,8 @@ static const struct db_stmt CARRIERS = {
     "AND p.received_at < $4 AND (p.received_at, p.upload_id) > ($5, $6) ORDER BY p.received_at, p.upload_id LIMIT 200"};
 static const struct db_stmt FINDINGS = {
     "trace_findings",
-    "SELECT code, severity, line, message FROM upload_finding WHERE sender_id = $1 AND received_at = $2 "
+    "SELECT code, severity, line, message, coalesce(data_code, ''), coalesce(stat_type, -1), coalesce(stat_date, '') "
+    "FROM upload_finding WHERE sender_id = $1 AND received_at = $2 "
     "AND upload_id = $3 AND line = ANY ($4::bigint[]) ORDER BY ordinal"};
 /* Of an upload that was refused whole nothing is kept but this: it may have carried the reading. */
 static const struct db_stmt REFUSED = {
@@ -225,18 +226,24 @@ static RESULT gather_restated(struct gathering *g)
 
 /* ---- uploads that carried it ---- */
 
-static bool is_ours(const struct trace_story *t, const struct energy_data *block, const struct record *r)
+/* Is this, as it was sent, the reading asked for? */
+static bool names_it(const struct trace_story *t, int stat_type, const char *sent_code, size_t code_len,
+                     const char *date, size_t date_len)
 {
     char code[DATACODE_LEN + 1];
     int64_t ts = 0;
-    if (strcmp(block->enterprise_code, t->enterprise) != 0 || r->stat_type != t->stat_type)
+    if (stat_type != t->stat_type || !datacode_parse(sent_code, code_len, code) || strcmp(code, t->code) != 0)
         return false;
-    if (!datacode_parse(r->data_code, r->data_code_len, code) || strcmp(code, t->code) != 0)
-        return false;
-    if (!caltime_parse(r->stat_date, r->stat_date_len, &ts))
+    if (!caltime_parse(date, date_len, &ts))
         return false;
     static const enum granularity period[] = {GRAN_MINUTE, GRAN_DAY, GRAN_MONTH, GRAN_YEAR};
     return t->stat_type == 0 ? ts == t->ts : period_start(period[t->stat_type], ts + 60 * USEC_PER_SEC) == t->ts;
+}
+
+static bool is_ours(const struct trace_story *t, const struct energy_data *block, const struct record *r)
+{
+    return strcmp(block->enterprise_code, t->enterprise) == 0 &&
+           names_it(t, r->stat_type, r->data_code, r->data_code_len, r->stat_date, r->stat_date_len);
 }
 
 static RESULT open_content(const struct db_rows *rows, size_t i, struct arena *a, const unsigned char **plain,
@@ -271,6 +278,13 @@ static void keep_record(struct gathering *g, struct trace_carrier *c, const stru
                                       .valid = r->valid};
 }
 
+/* A document without line breaks has all its records on one line. */
+static void note_neighbour(struct trace_carrier *c, const struct record *other)
+{
+    for (size_t i = 0; i < c->record_count; i++)
+        c->records[i].beside_others |= c->records[i].line == other->line;
+}
+
 static void look_into(struct gathering *g, const struct db_rows *rows, size_t i, struct trace_carrier *c)
 {
     const unsigned char *plain = NULL;
@@ -291,6 +305,21 @@ static void look_into(struct gathering *g, const struct db_rows *rows, size_t i,
         for (size_t k = 0; k < set.at[b].count; k++)
             if (is_ours(g->story, &set.at[b], &set.at[b].records[k]))
                 keep_record(g, c, &set.at[b].records[k]);
+    for (size_t b = 0; b < set.count && c->record_count > 0; b++)
+        for (size_t k = 0; k < set.at[b].count; k++)
+            if (!is_ours(g->story, &set.at[b], &set.at[b].records[k]))
+                note_neighbour(c, &set.at[b].records[k]);
+}
+
+/* A finding is of its line's record; where others lie on the line, of the one that it names. */
+static bool is_about(const struct trace_story *t, const struct trace_carrier *c, const struct db_rows *rows, size_t i)
+{
+    const char *code = db_get_text(rows, i, 4), *date = db_get_text(rows, i, 6);
+    int64_t line = db_get_int(rows, i, 2);
+    for (size_t k = 0; k < c->record_count; k++)
+        if (c->records[k].line == line && !c->records[k].beside_others)
+            return true;
+    return names_it(t, (int)db_get_int(rows, i, 5), code, strlen(code), date, strlen(date));
 }
 
 static RESULT gather_findings(struct gathering *g, int32_t sender_id, struct trace_carrier *c)
@@ -306,15 +335,15 @@ static RESULT gather_findings(struct gathering *g, int32_t sender_id, struct tra
     db_bind_int8(&p, c->upload_id);
     db_bind_int8_array(&p, lines, NULL, c->record_count);
     TRY(db_ask(g->db, &FINDINGS, &p, &rows));
-    c->finding_count = db_rows_count(rows);
-    c->findings = arena_array(g->keep, c->finding_count, sizeof *c->findings);
-    for (size_t i = 0; i < c->finding_count; i++)
-        c->findings[i] =
-            (struct trace_finding){.code = db_get_int(rows, i, 0),
-                                   .severity = finding_severity_name((enum finding_severity)db_get_int(rows, i, 1)),
-                                   .words = finding_severity_words((enum finding_severity)db_get_int(rows, i, 1)),
-                                   .line = db_get_int(rows, i, 2),
-                                   .message = kept(g, rows, i, 3)};
+    c->findings = arena_array(g->keep, db_rows_count(rows), sizeof *c->findings);
+    for (size_t i = 0; i < db_rows_count(rows); i++)
+        if (is_about(g->story, c, rows, i))
+            c->findings[c->finding_count++] =
+                (struct trace_finding){.code = db_get_int(rows, i, 0),
+                                       .severity = finding_severity_name((enum finding_severity)db_get_int(rows, i, 1)),
+                                       .words = finding_severity_words((enum finding_severity)db_get_int(rows, i, 1)),
+                                       .line = db_get_int(rows, i, 2),
+                                       .message = kept(g, rows, i, 3)};
     db_rows_free(&rows);
     return RESULT_OK;
 }

@@ -106,6 +106,12 @@ class Trace(StackCase):
         self.device.upload([nhjc.reading(POWER, '2018-01-01 00:00:00', '1', statType=3)])
         self.assertRegex(self.trace('2018-01-01', '--stat-type', '3').stdout, r'3304 错误 error')
 
+    def test_of_a_document_without_line_breaks_only_its_own_findings_are_told(self):
+        plain = nhjc.data(self.device.enterprise, self.device.id, readings(POWER, '2018-04-07 00:00', ['x', '2', '3.1234567']))
+        self.device.send(plain.replace(b'\n', b''))
+        told = [self.document('2018-04-07 00:%02d:00' % minute)['uploads'] for minute in (0, 15, 30)]
+        self.assertEqual([[(f['code'], f['line']) for u in uploads for f in u['findings']] for uploads in told], [[(3201, 1)], [], [(3203, 1)]])
+
     def test_uploads_refused_whole_are_told(self):
         self.device.upload(readings(POWER, '2018-04-06 00:00', ['1']), digest='0' * 64)
         self.assertRegex(self.trace('2018-04-06').stdout, r'refused whole meanwhile.*: \d+\n.*2104')
@@ -113,6 +119,8 @@ class Trace(StackCase):
     def test_what_is_not_there_is_said(self):
         self.assertEqual(self.trace('2018-04-04 00:00:00').stdout.count('none'), 2)
         self.assertEqual(self.trace('yesterday', check=False).returncode, 2)
+        nothing = self.trace('2018-04-04', '--from', '2019-01-01', '--to', '2018-01-01', check=False)
+        self.assertEqual((nothing.returncode, nothing.stdout), (2, ''))
         self.assertEqual(self.province.ctl('trace', '91420100000000000X', POWER, '2018-04-04 00:00:00', check=False).returncode, 1)
 
 
