@@ -97,6 +97,7 @@ struct trace_story {
     size_t restated_count;
     struct trace_carrier *carriers;
     size_t carrier_count, carrier_cap;
+    int64_t expired;               /* uploads of which the archive holds nothing any more: any may have carried it */
     struct trace_refused *refused; /* the first of them */
     size_t refused_count;
     int64_t refused_total;

@@ -23,6 +23,12 @@ static const struct db_stmt CARRIERS = {
     "FROM upload_payload p JOIN upload u ON u.sender_id = p.sender_id AND u.received_at = p.received_at "
     "AND u.upload_id = p.upload_id WHERE p.sender_id = ANY (ARRAY[$1, $2, 0]) AND p.received_at >= $3 "
     "AND p.received_at < $4 AND (p.received_at, p.upload_id) > ($5, $6) ORDER BY p.received_at, p.upload_id LIMIT 200"};
+/* Receipts stay for ever, contents do not (retention_payload). */
+static const struct db_stmt EXPIRED = {
+    "trace_expired",
+    "SELECT count(*) FROM upload u WHERE u.sender_id = ANY (ARRAY[$1, $2, 0]) AND u.received_at >= $3 "
+    "AND u.received_at < $4 AND NOT EXISTS (SELECT FROM upload_payload p WHERE p.sender_id = u.sender_id "
+    "AND p.received_at = u.received_at AND p.upload_id = u.upload_id)"};
 static const struct db_stmt FINDINGS = {
     "trace_findings",
     "SELECT code, severity, line, message, coalesce(data_code, ''), coalesce(stat_type, -1), coalesce(stat_date, '') "
@@ -421,6 +427,21 @@ static RESULT gather_carriers(struct gathering *g)
     return RESULT_OK;
 }
 
+static RESULT gather_expired(struct gathering *g)
+{
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    db_params_init(&p);
+    db_bind_int4(&p, g->unit_id);
+    db_bind_int4(&p, g->platform_id);
+    db_bind_time(&p, g->story->from);
+    db_bind_time(&p, g->story->to);
+    TRY(db_ask(g->db, &EXPIRED, &p, &rows));
+    g->story->expired = db_get_int(rows, 0, 0);
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
 static RESULT gather_refused(struct gathering *g)
 {
     struct trace_story *s = g->story;
@@ -455,6 +476,7 @@ static RESULT gather_all(struct gathering *g)
         TRY(gather_restated(g));
     }
     TRY(gather_carriers(g));
+    TRY(gather_expired(g));
     return gather_refused(g);
 }
 

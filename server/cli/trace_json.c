@@ -177,6 +177,7 @@ static void put_carriers(struct json *j, const struct trace_story *s)
 
 static void put_refused(struct json *j, const struct trace_story *s)
 {
+    json_int(j, "expiredUploads", s->expired);
     json_int(j, "refusedCount", s->refused_total);
     json_begin(j, "refused", '[');
     for (size_t i = 0; i < s->refused_count; i++) {

@@ -200,7 +200,11 @@ void trace_text(const struct trace_story *s, struct buf *out)
     buf_append_str(out, "上传 uploads that carried it:\n");
     for (size_t i = 0; i < s->carrier_count; i++)
         tell_carrier(&s->carriers[i], out);
-    if (!s->carrier_count)
+    if (s->expired > 0)
+        buf_printf(out,
+                   "  归档已过期、未能查看的上传 uploads whose archive has expired, not looked into: %" PRId64 "\n",
+                   s->expired);
+    if (!s->carrier_count && s->expired == 0)
         buf_append_str(out, "  (无 none)\n");
     tell_refused(s, out);
 }

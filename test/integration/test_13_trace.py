@@ -112,6 +112,16 @@ class Trace(StackCase):
         told = [self.document('2018-04-07 00:%02d:00' % minute)['uploads'] for minute in (0, 15, 30)]
         self.assertEqual([[(f['code'], f['line']) for u in uploads for f in u['findings']] for uploads in told], [[(3201, 1)], [], [(3203, 1)]])
 
+    def test_uploads_that_cannot_be_looked_into_any_more_are_counted(self):
+        device = self.stack.device(86, BASIC)
+        upload = device.upload(readings(POWER, '2018-04-08 00:00', ['1'])).get('uploadId')
+        device.upload(readings(POWER, '2018-04-09 00:00', ['1']))
+        self.province.sql('DELETE FROM upload_payload WHERE upload_id = %s' % upload)  # as if its month had expired
+        told = self.province.ctl('trace', device.enterprise, POWER, '2018-04-08').stdout
+        self.assertRegex(told, r'uploads that carried it:\n.*归档已过期.* 1\n')
+        self.assertNotIn('(无 none)', told)
+        self.assertEqual(json.loads(self.province.ctl('trace', device.enterprise, POWER, '2018-04-08', '--json').stdout)['expiredUploads'], 1)
+
     def test_uploads_refused_whole_are_told(self):
         self.device.upload(readings(POWER, '2018-04-06 00:00', ['1']), digest='0' * 64)
         self.assertRegex(self.trace('2018-04-06').stdout, r'refused whole meanwhile.*: \d+\n.*2104')
