@@ -195,7 +195,7 @@ static int cmd_fill(struct cli *cli, const struct args *args)
         (long long)filled.enterprises, (long long)filled.uploads, (long long)filled.enterprises,
         (long long)filled.uploads);
     if (filled.unreadable) {
-        printf("%lld 份下级平台上传已不在档案中 / %lld sets of lower platforms are no longer in the archive\n",
+        printf("%lld 份上传已不在档案中，未排队 / %lld uploads are no longer in the archive and were not queued\n",
                (long long)filled.unreadable, (long long)filled.unreadable);
     }
     return EXIT_DONE;

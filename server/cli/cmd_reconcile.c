@@ -43,7 +43,7 @@ struct reconciliation {
     const char *code; /* enterprise in hand */
     int64_t from, to;
     bool requeue;
-    int64_t enterprises, differences, queued;
+    int64_t enterprises, differences, queued, gone;
 };
 
 static void put_day(struct days *d, struct arena *a, const struct day *day)
@@ -161,6 +161,7 @@ static RESULT queue_again(struct reconciliation *r)
     int64_t since = r->from - r->cli->config.future_ms * 1000;
     TRY(outbox_fill(r->cli->db, r->destination->name, r->code, since, &filled));
     r->queued += filled.uploads;
+    r->gone += filled.unreadable;
     return audit_write(r->cli->db, r->cli->actor, "", "outbox.reconcile", r->destination->name, 0, r->code);
 }
 
@@ -259,6 +260,11 @@ static int cmd_reconcile(struct cli *cli, const struct args *args)
             "again\n",
             (long long)r.enterprises, (long long)r.differences, (long long)r.queued, (long long)r.enterprises,
             (long long)r.differences, (long long)r.queued);
+    if (r.gone) {
+        fprintf(stderr,
+                "%lld 份上传已不在档案中，未排队 / %lld uploads are no longer in the archive and were not queued\n",
+                (long long)r.gone, (long long)r.gone);
+    }
     return r.differences ? EXIT_FAILED : EXIT_DONE;
 }
 

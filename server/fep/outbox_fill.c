@@ -44,12 +44,20 @@ static const struct db_stmt QUEUE = {
     "JOIN upload_payload p ON p.sender_id = x.sender_id AND p.received_at = x.received_at AND p.upload_id = "
     "x.upload_id "
     "ORDER BY x.received_at, x.upload_id"};
+/* What QUEUE leaves out, so that nobody takes the number queued for all there was. */
+static const struct db_stmt GONE = {
+    "fill.gone",
+    "SELECT count(*) FROM ("
+    " SELECT sender_id, upload_id, received_at FROM upload WHERE sender_id = $1 AND unit_id = $1 AND received_at >= $2 "
+    " UNION ALL SELECT sender_id, upload_id, received_at FROM fill_shared WHERE unit_id = $1) x "
+    "LEFT JOIN upload_payload p ON p.sender_id = x.sender_id AND p.received_at = x.received_at AND p.upload_id = "
+    "x.upload_id WHERE p.upload_id IS NULL"};
 
 struct fill {
     int destination;
     int32_t only, unit; /* 0: all; in hand */
     int64_t from;
-    int64_t rows; /* of the enterprise in hand */
+    int64_t rows, gone; /* of the enterprise in hand */
     struct outbox_filled *out;
 };
 
@@ -162,6 +170,19 @@ static RESULT step(struct db *db, const struct db_stmt *s, const struct fill *f,
     return RESULT_OK;
 }
 
+static RESULT count_gone(struct db *db, struct fill *f)
+{
+    struct db_params p;
+    struct db_rows *rows = NULL;
+    db_params_init(&p);
+    db_bind_int4(&p, f->unit);
+    db_bind_time(&p, f->from);
+    TRY(db_ask(db, &GONE, &p, &rows));
+    f->gone = db_get_int(rows, 0, 0);
+    db_rows_free(&rows);
+    return RESULT_OK;
+}
+
 /* All of it, in the order it came, also what is there already: the last word stays the last. */
 static struct result fill_unit(struct db *db, void *arg)
 {
@@ -169,7 +190,7 @@ static struct result fill_unit(struct db *db, void *arg)
     const struct db_stmt *const steps[] = {&LOCK, &REPLACE, &CONFIGURE, &QUEUE};
     for (size_t i = 0; i < ARRAY_LEN(steps); i++)
         TRY(step(db, steps[i], f, &f->rows));
-    return RESULT_OK;
+    return count_gone(db, f);
 }
 
 static RESULT fill_units(struct db *db, struct fill *f)
@@ -184,6 +205,7 @@ static RESULT fill_units(struct db *db, struct fill *f)
         f->unit = (int32_t)db_get_int(rows, i, 0);
         r = db_transaction(db, fill_unit, f);
         f->out->uploads += result_ok(r) ? f->rows : 0;
+        f->out->unreadable += result_ok(r) ? f->gone : 0;
         f->out->enterprises += result_ok(r);
     }
     db_rows_free(&rows);

@@ -177,7 +177,7 @@ RESULT outbox_requeue_partly(struct db *db, const char *destination, int64_t now
 
 struct outbox_filled {
     int64_t enterprises, uploads;
-    int64_t unreadable; /* sets of several enterprises that the archive does not hold any more */
+    int64_t unreadable; /* uploads the archive does not hold any more; a set of several enterprises is one */
 };
 /* Queues the configuration and all uploads received since `from` that the archive still holds, in the order they came,
  * of one enterprise (unit_code) or of all: for a destination that was added later, or did not store what it answered

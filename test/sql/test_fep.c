@@ -1194,6 +1194,33 @@ START_TEST(a_destination_is_filled_with_what_was_uploaded_before_it_was_there)
     expect_values(1, (const int[]){-1, -1, 1, 2, 3, 4, -1, 1, 2, 3, 4}, 11);
     OK(outbox_fill(db, sister, NULL, clock_now() + USEC_PER_SEC, &filled));
     ck_assert_int_eq(filled.uploads, 0);
+    ck_assert_int_eq(filled.unreadable, 0);
+    finish();
+}
+END_TEST
+
+START_TEST(a_fill_tells_which_uploads_the_archive_does_not_hold_any_more)
+{
+    struct outbox_filled filled;
+    int64_t from = now_us - 3600 * USEC_PER_SEC;
+    OK(db_exec(db, "INSERT INTO platform (code, platform_id, name) VALUES ('420100', 'p', 'city')"));
+    int platform = (int)NUMBER(db, "SELECT id FROM platform");
+    put_config(1, 1);
+    put_config(2, 1);
+    OK(db_exec(db, "UPDATE unit SET config_version = 1 WHERE id IN (1, 2)"));
+    put_recorded(1, 1);
+    put_recorded(2, 1);
+    put_set_of_two(platform, 2);
+    put_upload(1, 3, 1);
+    put_record(platform, 1); /* a set with one enterprise alone */
+    OK(db_exec(db, "DELETE FROM upload_payload"));
+    put_recorded(1, 4);
+    OK(outbox_fill(db, nation, NULL, from, &filled));
+    ck_assert_int_eq(filled.uploads, 1);
+    ck_assert_int_eq(filled.unreadable, 4);
+    OK(outbox_fill(db, nation, "420000000000000001", from, &filled));
+    ck_assert_int_eq(filled.uploads, 1);
+    ck_assert_int_eq(filled.unreadable, 3);
     finish();
 }
 END_TEST
@@ -1525,6 +1552,7 @@ DBTEST_MAIN("fep", before, each_reading_arrives_once_and_in_order_whatever_the_l
             an_inactive_destination_sends_nothing, destinations_keep_their_ids,
             a_destination_that_becomes_active_gets_every_configuration_first,
             a_destination_is_filled_with_what_was_uploaded_before_it_was_there,
+            a_fill_tells_which_uploads_the_archive_does_not_hold_any_more,
             a_destination_that_is_not_configured_any_more_becomes_inactive, the_list_shows_every_row_with_its_state,
             pruning_takes_bytes_then_rows_of_what_was_sent_and_nothing_else, heartbeat_and_gauges_tell_what_waits,
             a_receipt_that_comes_late_is_taken_and_a_late_timeout_is_not,
