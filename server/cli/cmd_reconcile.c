@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "admin/audit.h"
+#include "base/caltime.h"
 #include "base/decimal.h"
 #include "base/mem.h"
 #include "cli/cli.h"
@@ -197,7 +198,8 @@ static RESULT all_enterprises(struct reconciliation *r, const char *code)
         done = one_enterprise(r);
     }
     if (result_ok(done) && code && db_rows_count(rows) == 0)
-        done = result_error(ERR_NOT_FOUND, 0, "没有该企业 / no such enterprise: %s", code);
+        done = result_error(ERR_NOT_FOUND, 0,
+                            "没有该企业，或尚无配置 / no such enterprise, or it has no configuration yet: %s", code);
     db_rows_free(&rows);
     return done;
 }
@@ -238,7 +240,10 @@ static RESULT read_times(const struct args *args, struct reconciliation *r)
 {
     TRY(args_time(args, "from", INT64_MIN, &r->from));
     TRY(args_time(args, "to", INT64_MIN, &r->to));
-    return args_span(r->from, r->to);
+    TRY(args_span(r->from, r->to));
+    struct civil c = caltime_civil(r->from); /* its day's row stands at midnight: a later instant would leave it out */
+    r->from = caltime_instant(&(struct civil){.year = c.year, .month = c.month, .day = c.day});
+    return RESULT_OK;
 }
 
 static int cmd_reconcile(struct cli *cli, const struct args *args)

@@ -103,6 +103,22 @@ class Forwarded(StackCase):
         self.equal(device)
         self.province.ctl(*words)
 
+    def test_reconciliation_looks_at_the_whole_first_day_and_tells_what_has_no_configuration(self):
+        device = self.stack.device(213, BASIC)
+        device.upload(readings(POWER, '2018-01-01 00:00', ['1', '2', '3']))
+        self.equal(device)
+        name = self.province.sql('SELECT name FROM destination WHERE active')[0][0]
+        self.above.sql("DELETE FROM rollup_day WHERE unit_id = (SELECT id FROM unit WHERE code = '%s')" % device.enterprise)
+        for end in ('2018-01-01 18:00:00', '2018-01-03'):
+            found = self.province.ctl('outbox', 'reconcile', name, '--enterprise', device.enterprise, '--from', '2018-01-01 06:00:00', '--to', end,
+                                      '--json', check=False)
+            self.assertEqual(found.returncode, 1, found.stdout + found.stderr)
+            self.assertEqual([(row['dataCode'], row['ownCount'], row['count']) for row in json.loads(found.stdout)], [(POWER, 3, 0)])
+        found = self.province.ctl('outbox', 'reconcile', name, '--enterprise', self.stack.enterprise(214), '--from', '2018-01-01', '--to', '2018-01-03',
+                                  check=False)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn('尚无配置', found.stderr)
+
     def test_the_last_of_many_quick_corrections_wins_above_too(self):
         device = self.stack.device(203, BASIC)
         for i in range(60):
