@@ -195,10 +195,12 @@ static RESULT run_import(struct importing *m)
 
 static void report(struct importing *m, const struct args *args)
 {
-    if (m->dry_run && table_rows(m->changes)) {
+    bool json = args_given(args, "json"); /* then standard output is that document and nothing else */
+    if (json || (m->dry_run && table_rows(m->changes))) {
         cli_list(&m->changes, args);
     }
-    printf(
+    fprintf(
+        json ? stderr : stdout,
         "%s%s: %zu 行 rows, 新增 added %zu, 变更 changed %zu, 失效 removed %zu, 未取 left aside %zu, dicVersion %lld\n",
         m->dry_run ? "（试运行 dry run）" : "", m->list->name, m->entries.count, m->added, m->changed, m->removed,
         m->entries.left_aside, (long long)m->version);
@@ -343,7 +345,7 @@ static const struct arg_spec LIST_ARGS[] = {JSON_ARG};
 static const struct command COMMANDS[] = {
     {.words = "basedata import",
      .run = cmd_import,
-     .usage = "LIST FILE.csv [--valid-from DATE] [--keep] [--force] [--ruleset NAME] [--dry-run]",
+     .usage = "LIST FILE.csv [--valid-from DATE] [--keep] [--force] [--ruleset NAME] [--dry-run] [--json]",
      .zh = "以 CSV 更新一个基础信息表",
      .en = "makes a list of base data equal to a CSV file",
      COMMAND_ARGS(IMPORT_ARGS),
