@@ -307,8 +307,9 @@ static int certify(struct cli *cli, const struct args *args, int64_t grace, int6
     struct stepping s = {.cli = cli, .step = {.code = c.code, .verb = "certify"}, .bind = &c.bind};
     int code = result_ok(r) ? run(&s) : cli_failed(r);
     if (code == EXIT_DONE) {
-        printf("%s %s%s\n", "已绑定证书 / bound:", c.bind.fingerprint,
-               s.renewed ? "；原证书在宽限期内仍有效 / the former one stays good for the grace" : "");
+        const char *former = grace ? "；原证书在宽限期内仍有效 / the former one stays good for the grace"
+                                   : "；原证书即刻失效 / the former one is refused from now on";
+        printf("%s %s%s\n", "已绑定证书 / bound:", c.bind.fingerprint, s.renewed ? former : "");
     }
     pki_cert_free(&c.read);
     return code;

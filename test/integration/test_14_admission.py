@@ -134,7 +134,7 @@ class Steps(AdmissionCase):
         code = self.certified(145)
         folder = os.path.join(self.stack.dir, 'renewed')
         self.assertTrue(wait(lambda: self.try_register(code)))
-        self.step('certify', code, '--out', folder, '--grace', '1')
+        self.assertIn('stays good', self.step('certify', code, '--out', folder, '--grace', '1'))
         new = nhjc.Client(self.province.url, self.stack.env['NHJC_CA'], os.path.join(folder, code + '.pem'), os.path.join(folder, code + '.key'))
 
         def registers(client):
@@ -147,6 +147,10 @@ class Steps(AdmissionCase):
         self.province.sql("UPDATE unit SET cert_former_until = now() - interval '1 s' WHERE code = '%s'; NOTIFY nhjc_registry, '%s'" % (code, code))
         wait(lambda: not self.try_register(code), what='the end of the grace')
         self.assertTrue(registers(new))
+        said = self.step('certify', code, '--out', os.path.join(self.stack.dir, 'renewed-again'), '--grace', '0')
+        self.assertIn('refused from now on', said)
+        self.assertNotIn('stays good', said)
+        wait(lambda: not registers(new), what='the end of one without grace')
 
     def test_a_certificate_of_another_is_not_bound(self):
         code, other = self.certified(146), self.certified(147)
@@ -411,6 +415,12 @@ class BaseData(AdmissionCase):
         self.load('no_such_list', 'code,name\n1,a\n', refused=True)
         self.assertIn('试运行 dry run', self.load('equipment_type', 'code,name\n1,a\n', '--dry-run'))
         self.assertEqual(self.province.sql('SELECT max(dic_version), count(*) FROM base_data'), before)
+
+    def test_an_import_with_json_writes_json_alone(self):
+        for expected in ([('added', '7001')], []):
+            for words in (('--dry-run',), ()):
+                changes = json.loads(self.load('process_unit', 'code,name\n7001,甲\n', '--keep', '--json', *words))
+                self.assertEqual([(row['change'], row['code']) for row in changes], expected, words)
 
     def test_an_export_is_an_import_that_changes_nothing(self):
         text = self.province.ctl('basedata', 'export', 'data_usage').stdout
