@@ -31,9 +31,10 @@ static const struct db_stmt EXPORT = {
     "FROM base_data WHERE list = $1 AND (($3 AND valid_to IS DISTINCT FROM valid_from) "
     "  OR (valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2))) ORDER BY code, industry_code, valid_from"};
 static const struct db_stmt LISTS = {
-    "basedata_lists",
-    "SELECT list, count(*) FILTER (WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)), count(*), "
-    "  max(dic_version), max(valid_from)::text FROM base_data GROUP BY list ORDER BY list"};
+    "basedata_lists", "SELECT list, count(*) FILTER (WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)), "
+                      "  count(*) FILTER (WHERE valid_to IS DISTINCT FROM valid_from), max(dic_version), "
+                      "  coalesce(max(valid_from) FILTER (WHERE valid_to IS DISTINCT FROM valid_from)::text, '') "
+                      "FROM base_data GROUP BY list ORDER BY list"};
 
 static int32_t today(void)
 {

@@ -422,6 +422,13 @@ class BaseData(AdmissionCase):
                 changes = json.loads(self.load('process_unit', 'code,name\n7001,甲\n', '--keep', '--json', *words))
                 self.assertEqual([(row['change'], row['code']) for row in changes], expected, words)
 
+    def test_the_list_counts_the_rows_that_history_shows(self):
+        self.load('business_index', 'code,name\nA1,甲\n', '--valid-from', '2035-01-01')
+        self.load('business_index', 'code,name\nA2,乙\n', '--valid-from', '2020-01-01')  # A1 ends before it began
+        row, = (row for row in json.loads(self.province.ctl('basedata', 'list', '--json').stdout) if row['list'] == 'business_index')
+        history = self.province.ctl('basedata', 'export', 'business_index', '--history').stdout.splitlines()[1:]
+        self.assertEqual((row['entries'], row['rows'], row['latest']), (1, len(history), '2020-01-01'))
+
     def test_an_export_is_an_import_that_changes_nothing(self):
         text = self.province.ctl('basedata', 'export', 'data_usage').stdout
         self.assertIn('added 0, 变更 changed 0, 失效 removed 0', self.load('data_usage', text))
