@@ -299,7 +299,9 @@ static int cmd_crl(struct cli *cli, const struct args *args)
     if (!result_ok(r)) {
         return cli_failed(r);
     }
-    printf("CRL 已更新 / rewritten: %s/crl.pem\n", cli->config.pki_dir);
+    printf(
+        "CRL 已更新；运行中的服务器需 nhjcctl reload / rewritten; a running server needs nhjcctl reload: %s/crl.pem\n",
+        cli->config.pki_dir);
     record(cli, "crl.renew", "", "");
     return EXIT_DONE;
 }
