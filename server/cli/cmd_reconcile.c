@@ -284,8 +284,9 @@ static const struct command COMMANDS[] = {
     {.words = "outbox reconcile",
      .run = cmd_reconcile,
      .usage = "DESTINATION --from TIME --to TIME [--enterprise CODE] [--requeue] [--json]",
-     .zh = "逐项逐日与对方核对条数与值，有不同则退出码 1",
-     .en = "compares count and value by item and day with the destination, exit 1 when they differ",
+     .zh = "逐项逐日与对方核对条数与值，有不同则退出码 1；按月、按年上报的值不核对",
+     .en = "compares count and value by item and day with the destination, exit 1 when they differ; values reported by "
+           "month or year are not compared",
      COMMAND_ARGS(ARGS),
      .min_words = 1,
      .max_words = 1},
