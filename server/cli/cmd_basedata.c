@@ -339,8 +339,9 @@ static const struct arg_spec IMPORT_ARGS[] = {
     {"force", NULL, "允许过半条目失效 / more than half of the entries may end", false},
     {"dry-run", NULL, "只显示将有的变化 / only shows what would change", false},
     JSON_ARG};
-static const struct arg_spec EXPORT_ARGS[] = {{"at", "DATE", "该日有效的 / valid on this day, default today", false},
-                                              {"history", NULL, "全部历史 / every row there was", false}};
+static const struct arg_spec EXPORT_ARGS[] = {
+    {"at", "DATE", "该日有效的 / valid on this day, default today", false},
+    {"history", NULL, "全部历史，不能再导入 / every row there was; import does not take it", false}};
 static const struct arg_spec LIST_ARGS[] = {JSON_ARG};
 
 static const struct command COMMANDS[] = {
@@ -355,8 +356,9 @@ static const struct command COMMANDS[] = {
     {.words = "basedata export",
      .run = cmd_export,
      .usage = "LIST [--at DATE] [--history]",
-     .zh = "以 CSV 输出一个基础信息表",
-     .en = "writes a list as CSV that import takes",
+     .zh = "以 CSV 输出一个基础信息表；系数表输出的是能源品种，须导入 energy_type",
+     .en =
+         "writes a list as CSV that import takes; coal_factor and co2_factor write energy_type, to be imported as that",
      COMMAND_ARGS(EXPORT_ARGS),
      .min_words = 1,
      .max_words = 1},
