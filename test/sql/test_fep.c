@@ -1158,12 +1158,9 @@ static void put_recorded(int unit, int value)
     put_record(unit, unit);
 }
 
-START_TEST(a_destination_is_filled_with_what_was_uploaded_before_it_was_there)
+/* Two enterprises with a configuration; an upload of each, and a set of both by the platform, which is given. */
+static int put_history_of_two(void)
 {
-    struct fep_destination d[] = {{.name = nation, .active = true}, {.name = sister, .active = true}};
-    struct outbox_filled filled;
-    int ids[2];
-    int64_t from = now_us - 3600 * USEC_PER_SEC;
     OK(db_exec(db, "INSERT INTO platform (code, platform_id, name) VALUES ('420100', 'p', 'city')"));
     int platform = (int)NUMBER(db, "SELECT id FROM platform");
     put_config(1, 1);
@@ -1172,6 +1169,16 @@ START_TEST(a_destination_is_filled_with_what_was_uploaded_before_it_was_there)
     put_recorded(1, 1);
     put_recorded(2, 1);
     put_set_of_two(platform, 2);
+    return platform;
+}
+
+START_TEST(a_destination_is_filled_with_what_was_uploaded_before_it_was_there)
+{
+    struct fep_destination d[] = {{.name = nation, .active = true}, {.name = sister, .active = true}};
+    struct outbox_filled filled;
+    int ids[2];
+    int64_t from = now_us - 3600 * USEC_PER_SEC;
+    put_history_of_two();
     put_recorded(1, 3);
     OK(fep_destinations(db, d, 2, ids));
     destination = ids[1];
@@ -1203,14 +1210,7 @@ START_TEST(a_fill_tells_which_uploads_the_archive_does_not_hold_any_more)
 {
     struct outbox_filled filled;
     int64_t from = now_us - 3600 * USEC_PER_SEC;
-    OK(db_exec(db, "INSERT INTO platform (code, platform_id, name) VALUES ('420100', 'p', 'city')"));
-    int platform = (int)NUMBER(db, "SELECT id FROM platform");
-    put_config(1, 1);
-    put_config(2, 1);
-    OK(db_exec(db, "UPDATE unit SET config_version = 1 WHERE id IN (1, 2)"));
-    put_recorded(1, 1);
-    put_recorded(2, 1);
-    put_set_of_two(platform, 2);
+    int platform = put_history_of_two();
     put_upload(1, 3, 1);
     put_record(platform, 1); /* a set with one enterprise alone */
     OK(db_exec(db, "DELETE FROM upload_payload"));
